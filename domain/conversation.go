@@ -1,0 +1,239 @@
+package domain
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Kind tells the two sorts of conversation apart.
+type Kind string
+
+// The kinds of conversation.
+const (
+	Direct Kind = "direct"
+	Group  Kind = "group"
+)
+
+// Role is what a member may do; a greater one may do all that a smaller may.
+type Role int
+
+// The roles, from the least to the greatest.
+const (
+	NoRole Role = iota
+	RoleReader
+	RoleMember
+	RoleAdmin
+	RoleOwner
+)
+
+var roleNames = [...]string{NoRole: "", RoleReader: "reader", RoleMember: "member", RoleAdmin: "admin", RoleOwner: "owner"}
+
+func (r Role) String() string { return roleNames[r] }
+
+// MarshalText writes the role's name in the contract.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a role's name; ErrRoleInvalid for anything else.
+func (r *Role) UnmarshalText(text []byte) error {
+	i := slices.Index(roleNames[:], string(text))
+	if i <= int(NoRole) {
+		return ErrRoleInvalid
+	}
+	*r = Role(i)
+	return nil
+}
+
+// MaxFirstMembers bounds the members that a conversation is created with.
+const MaxFirstMembers = 1000
+
+// ConversationCreated begins a conversation's stream. Its members follow, one
+// member.added each, in the same command.
+type ConversationCreated struct {
+	Kind Kind   `json:"kind"`
+	Name string `json:"name,omitempty"`
+}
+
+func (ConversationCreated) Type() string   { return "conversation.created" }
+func (ConversationCreated) Decisive() bool { return true }
+
+// MemberAdded says that a user is now a member.
+type MemberAdded struct {
+	UserID ID   `json:"user_id"`
+	Role   Role `json:"role"`
+}
+
+func (MemberAdded) Type() string   { return "member.added" }
+func (MemberAdded) Decisive() bool { return true }
+
+// MemberRemoved says that a user is a member no longer; he left when he is
+// the event's actor.
+type MemberRemoved struct {
+	UserID ID `json:"user_id"`
+}
+
+func (MemberRemoved) Type() string   { return "member.removed" }
+func (MemberRemoved) Decisive() bool { return true }
+
+// Conversation is what deciding about a conversation needs: folded from
+// decisive events alone.
+type Conversation struct {
+	Kind    Kind // "" until it is created
+	Name    string
+	Members map[ID]Role
+}
+
+// NewConversation is the state of a conversation's stream without events.
+func NewConversation() *Conversation { return &Conversation{Members: map[ID]Role{}} }
+
+// Evolve applies an event. It decides nothing and cannot fail.
+func (c *Conversation) Evolve(e Event) {
+	switch e := e.(type) {
+	case ConversationCreated:
+		c.Kind, c.Name = e.Kind, e.Name
+	case MemberAdded:
+		c.Members[e.UserID] = e.Role
+	case MemberRemoved:
+		delete(c.Members, e.UserID)
+	}
+}
+
+// CreateConversation asks for a new conversation. The caller has made sure
+// that Members are users.
+type CreateConversation struct {
+	Actor   ID
+	Kind    Kind
+	Name    string
+	Members []ID // without or with the actor
+}
+
+// DirectID is the id of the direct conversation of two users, whoever begins.
+func DirectID(a, b ID) ID {
+	if bytes.Compare(a[:], b[:]) > 0 {
+		a, b = b, a
+	}
+	return DerivedID([]byte("direct"), a[:], b[:])
+}
+
+// Others returns who else is to be in the conversation: the members asked for
+// without the actor and without repeats, in the order given.
+func (cmd CreateConversation) Others() []ID {
+	others := make([]ID, 0, len(cmd.Members))
+	seen := map[ID]bool{cmd.Actor: true}
+	for _, id := range cmd.Members {
+		if !seen[id] {
+			seen[id] = true
+			others = append(others, id)
+		}
+	}
+	return others
+}
+
+// Check holds the rules that need no state, so that a caller can refuse
+// before it looks anyone up.
+func (cmd CreateConversation) Check() error {
+	others := cmd.Others()
+	switch cmd.Kind {
+	case Direct:
+		switch {
+		case len(others) == 0:
+			return ErrDirectWithSelf
+		case len(others) > 1:
+			return ErrDirectNeedsOne
+		case cmd.Name != "":
+			return ErrNameOnDirect
+		}
+	case Group:
+		if len(others) >= MaxFirstMembers {
+			return ErrTooManyMembers
+		}
+		_, err := cleanName(cmd.Name)
+		return err
+	default:
+		return ErrConversationKind
+	}
+	return nil
+}
+
+// Create decides CreateConversation. A conversation that exists stays as it
+// is and yields no events: two users who begin their direct conversation at
+// once get the same one.
+func (c *Conversation) Create(cmd CreateConversation) ([]Event, error) {
+	if err := cmd.Check(); err != nil {
+		return nil, err
+	}
+	if c.Kind != "" {
+		return nil, nil
+	}
+	created := ConversationCreated{Kind: cmd.Kind}
+	creator := RoleMember
+	if cmd.Kind == Group {
+		created.Name, _ = cleanName(cmd.Name) // Check has seen it
+		creator = RoleOwner
+	}
+	events := []Event{created, MemberAdded{UserID: cmd.Actor, Role: creator}}
+	for _, id := range cmd.Others() {
+		events = append(events, MemberAdded{UserID: id, Role: RoleMember})
+	}
+	return events, nil
+}
+
+// AddMember asks to make a user a member. The caller has made sure that
+// UserID is a user.
+type AddMember struct {
+	Actor  ID
+	UserID ID
+	Role   Role
+}
+
+// AddMember decides the command of that name. Admins add those below them;
+// the owner adds anyone.
+func (c *Conversation) AddMember(cmd AddMember) ([]Event, error) {
+	role, err := c.roleOf(cmd.Actor)
+	if err != nil {
+		return nil, err
+	}
+	if c.Kind == Direct {
+		return nil, ErrDirectIsFixed
+	}
+	if role < RoleAdmin || (role < RoleOwner && cmd.Role >= role) {
+		return nil, ErrForbidden
+	}
+	if c.Members[cmd.UserID] != NoRole {
+		return nil, nil
+	}
+	return []Event{MemberAdded{UserID: cmd.UserID, Role: cmd.Role}}, nil
+}
+
+// RemoveMember asks to end a membership, or to leave when it is one's own.
+type RemoveMember struct {
+	Actor  ID
+	UserID ID
+}
+
+// RemoveMember decides the command of that name.
+func (c *Conversation) RemoveMember(cmd RemoveMember) ([]Event, error) {
+	role, err := c.roleOf(cmd.Actor)
+	if err != nil {
+		return nil, err
+	}
+	if c.Kind == Direct {
+		return nil, ErrDirectIsFixed
+	}
+	target := c.Members[cmd.UserID]
+	if target == NoRole {
+		return nil, nil
+	}
+	if cmd.Actor != cmd.UserID && (role < RoleAdmin || target >= role) {
+		return nil, ErrForbidden
+	}
+	return []Event{MemberRemoved{UserID: cmd.UserID}}, nil
+}
+
+// roleOf returns the actor's role, or the error for those outside.
+func (c *Conversation) roleOf(actor ID) (Role, error) {
+	role := c.Members[actor]
+	if role == NoRole {
+		return NoRole, ErrConversationNotFound
+	}
+	return role, nil
+}

@@ -1,0 +1,65 @@
+package domain
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Event is one fact about a stream. Its JSON form is the payload in the log
+// and the `data` of a frame on the stream.
+type Event interface {
+	// Type is the event's name in the log, on the wire and in the contract.
+	// It is a stored string and never changes.
+	Type() string
+	// Decisive says that the event changes what later commands may do
+	// (existence, membership, roles). States are loaded from decisive events
+	// alone, and only a decisive event can make a concurrent command stale.
+	Decisive() bool
+}
+
+// Identified is an Event whose id is chosen by the command, because the event
+// brings something into being that clients name by it: a message's id is the
+// id of its message.sent.
+type Identified interface {
+	EventID() ID
+}
+
+// ErrUnknownEvent is returned by DecodeEvent for a type or a schema that this
+// version does not know: a newer node wrote it.
+var ErrUnknownEvent = errors.New("unknown event")
+
+// Schema is the version of the payload shapes that this code writes. Older
+// ones are upcast in DecodeEvent.
+const Schema = 1
+
+// DecodeEvent reads a payload that the log holds. It returns ErrUnknownEvent
+// (wrapped) for what this version cannot read.
+func DecodeEvent(typ string, schema int, payload []byte) (Event, error) {
+	if schema != Schema {
+		return nil, fmt.Errorf("%w: %s with schema %d", ErrUnknownEvent, typ, schema)
+	}
+	switch typ {
+	case UserRegistered{}.Type():
+		return decode[UserRegistered](payload)
+	case ConversationCreated{}.Type():
+		return decode[ConversationCreated](payload)
+	case MemberAdded{}.Type():
+		return decode[MemberAdded](payload)
+	case MemberRemoved{}.Type():
+		return decode[MemberRemoved](payload)
+	case MessageSent{}.Type():
+		return decode[MessageSent](payload)
+	case ReadAdvanced{}.Type():
+		return decode[ReadAdvanced](payload)
+	}
+	return nil, fmt.Errorf("%w: %s", ErrUnknownEvent, typ)
+}
+
+func decode[E Event](payload []byte) (Event, error) {
+	var e E
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", e.Type(), err)
+	}
+	return e, nil
+}

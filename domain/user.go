@@ -1,0 +1,42 @@
+package domain
+
+// UserRegistered begins a user's stream. The e-mail address and the password
+// hash are not here: secrets never enter the log.
+type UserRegistered struct {
+	DisplayName string `json:"display_name"`
+}
+
+func (UserRegistered) Type() string   { return "user.registered" }
+func (UserRegistered) Decisive() bool { return true }
+
+// User is what deciding about a user needs.
+type User struct {
+	Registered bool
+}
+
+// NewUser is the state of a user's stream without events.
+func NewUser() *User { return &User{} }
+
+// Evolve applies an event. It decides nothing and cannot fail.
+func (u *User) Evolve(e Event) {
+	if _, ok := e.(UserRegistered); ok {
+		u.Registered = true
+	}
+}
+
+// RegisterUser asks for a new user.
+type RegisterUser struct {
+	DisplayName string
+}
+
+// Register decides RegisterUser. A user who is there already stays as he is.
+func (u *User) Register(cmd RegisterUser) ([]Event, error) {
+	if u.Registered {
+		return nil, nil
+	}
+	name, err := cleanName(cmd.DisplayName)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{UserRegistered{DisplayName: name}}, nil
+}

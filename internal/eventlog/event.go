@@ -1,0 +1,96 @@
+package eventlog
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ping/domain"
+)
+
+// Event is a recorded event: an envelope that the log gave it and the payload
+// that the domain decided. Events are shared by all readers of a process and
+// never changed.
+type Event struct {
+	ID         domain.ID // UUIDv7
+	Type       string    // such as "message.sent"
+	Schema     int       // version of the payload's shape
+	Stream     domain.ID // the aggregate: a conversation or a user
+	Version    int64     // 1, 2, 3… within the stream; "seq" to clients
+	Epoch      int
+	Partition  int
+	Position   int64     // 1, 2, 3… within the partition
+	RecordedAt time.Time // UTC, microseconds; never goes back in a partition
+	Actor      domain.ID
+	CommandID  string
+	// CorrelationID and CausationID are zero when the command named none.
+	CorrelationID domain.ID
+	CausationID   domain.ID
+	Payload       []byte // JSON, the bytes as they were appended
+
+	// Frame is the event as clients see it: the same bytes on the mirror, on
+	// sockets and in the events API. It leaves out the command's ids: an
+	// idempotency key is between its sender and the server.
+	Frame []byte
+}
+
+// userStream reports whether an event of this type is in a user's stream;
+// all others are in a conversation's.
+func userStream(typ string) bool { return strings.HasPrefix(typ, "user.") }
+
+// recordedAtFormat writes a recorded_at with all of Postgres's microseconds,
+// so that an event read back encodes to the bytes it had when appended.
+const recordedAtFormat = "2006-01-02T15:04:05.000000Z"
+
+// encodeFrame sets e.Frame. Fields that need no escaping are written as they
+// are: ids, positions and event types.
+func (e *Event) encodeFrame() {
+	b := make([]byte, 0, 320+len(e.Payload))
+	b = append(b, `{"type":"event","at":"`...)
+	b = strconv.AppendInt(b, int64(e.Partition), 10)
+	b = append(b, ':')
+	b = strconv.AppendInt(b, e.Position, 10)
+	if userStream(e.Type) {
+		b = append(b, `","user_id":"`...)
+	} else {
+		b = append(b, `","conversation_id":"`...)
+	}
+	b, _ = e.Stream.AppendText(b)
+	b = append(b, `","seq":`...)
+	b = strconv.AppendInt(b, e.Version, 10)
+	b = append(b, `,"event":"`...)
+	b = append(b, e.Type...)
+	b = append(b, `","id":"`...)
+	b, _ = e.ID.AppendText(b)
+	b = append(b, `","actor_id":"`...)
+	b, _ = e.Actor.AppendText(b)
+	b = append(b, `","recorded_at":"`...)
+	b = e.RecordedAt.UTC().AppendFormat(b, recordedAtFormat)
+	b = append(b, `","data":`...)
+	b = append(b, e.Payload...)
+	e.Frame = append(b, '}')
+}
+
+// At is a place in the log: a partition and a position in it. Its text form,
+// such as "7:1042", is what clients see in Ping-Position and in frames.
+type At struct {
+	Partition int
+	Position  int64
+}
+
+func (a At) String() string {
+	return strconv.Itoa(a.Partition) + ":" + strconv.FormatInt(a.Position, 10)
+}
+
+// ParseAt reads what At.String writes. It takes any partition from 0 to 255:
+// whether the log has it is for the caller to check.
+func ParseAt(s string) (At, error) {
+	p, pos, ok := strings.Cut(s, ":")
+	partition, err1 := strconv.ParseUint(p, 10, 8)
+	position, err2 := strconv.ParseInt(pos, 10, 64)
+	if !ok || err1 != nil || err2 != nil || position < 0 {
+		return At{}, fmt.Errorf("%q is not a position such as 7:1042", s)
+	}
+	return At{Partition: int(partition), Position: position}, nil
+}

@@ -1,0 +1,11 @@
+// Package migrations holds the schema of everything that is not derived: the
+// log and the identities beside it. Read models are not here; a projection
+// brings its own schema.sql.
+package migrations
+
+import "embed"
+
+// FS holds the migrations for goose, in order.
+//
+//go:embed *.sql
+var FS embed.FS
