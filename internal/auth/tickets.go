@@ -1,0 +1,74 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ping/domain"
+)
+
+// TicketLife is how long a ticket waits to be used.
+const TicketLife = 30 * time.Second
+
+// ErrTicketInvalid refuses a ticket that was used, has expired or never was.
+var ErrTicketInvalid = &domain.Error{Code: "ticket_invalid", Message: "This ticket was used or has expired; ask for a new one."}
+
+// Tickets are given to browsers, whose WebSockets cannot send a header. A
+// ticket stands in a URL, which ends up in logs; so it is good for one use
+// and for TicketLife.
+type Tickets struct{ rdb redis.UniversalClient }
+
+// NewTickets keeps tickets in Redis.
+func NewTickets(rdb redis.UniversalClient) *Tickets { return &Tickets{rdb: rdb} }
+
+// Issue makes a ticket for the bearer of claims.
+func (t *Tickets) Issue(ctx context.Context, claims Claims) (string, error) {
+	ticket := newSecret()
+	value, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode ticket: %w", err)
+	}
+	if err := t.rdb.Set(ctx, ticketKey(ticket), value, TicketLife).Err(); err != nil {
+		return "", fmt.Errorf("store ticket: %w", err)
+	}
+	return ticket, nil
+}
+
+// Redeem takes a ticket, once: of two who try at the same time one gets the
+// claims and the other ErrTicketInvalid.
+func (t *Tickets) Redeem(ctx context.Context, ticket string) (Claims, error) {
+	value, err := t.rdb.GetDel(ctx, ticketKey(ticket)).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return Claims{}, ErrTicketInvalid
+	}
+	if err != nil {
+		return Claims{}, fmt.Errorf("take ticket: %w", err)
+	}
+	var claims Claims
+	if err := json.Unmarshal(value, &claims); err != nil {
+		return Claims{}, fmt.Errorf("decode ticket: %w", err)
+	}
+	return claims, nil
+}
+
+// ticketKey hides the ticket itself from whoever can list Redis's keys.
+func ticketKey(ticket string) string {
+	sum := sha256.Sum256([]byte(ticket))
+	return "ping:ticket:" + hex.EncodeToString(sum[:])
+}
+
+// newSecret makes 256 random bits, as 43 characters that a URL can hold.
+func newSecret() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

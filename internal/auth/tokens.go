@@ -1,0 +1,125 @@
+// Package auth proves who a caller is: access tokens, which any node can
+// verify by itself, and tickets, which open one WebSocket.
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"ping/domain"
+)
+
+const (
+	issuer = "ping"
+	// tokenLife is short because an access token cannot be taken back.
+	tokenLife = 15 * time.Minute
+	// leeway is how far the clocks of two nodes may be apart.
+	leeway = 5 * time.Second
+	// verifiedTokens bounds the cache of verified tokens: about 4 MB.
+	verifiedTokens = 10_000
+	// MinSecret is the least length of the signing secret, in bytes: that of
+	// the hash it keys.
+	MinSecret = 32
+)
+
+// ErrTokenInvalid says that a token is not ours, was changed or has expired.
+// It does not say which: only an attacker would gain from it.
+var ErrTokenInvalid = errors.New("access token invalid")
+
+// Claims is what a token says of its bearer.
+type Claims struct {
+	UserID    domain.ID
+	SessionID domain.ID
+	ExpiresAt time.Time
+}
+
+// Tokens issues and verifies access tokens: JWTs signed with HMAC-SHA256. It
+// is safe for concurrent use.
+type Tokens struct {
+	secret []byte
+	now    func() time.Time
+	parser *jwt.Parser
+	// verified remembers tokens whose signature was checked: a client sends
+	// the same one with each of its messages.
+	verified *lru.Cache[string, Claims]
+}
+
+type jwtClaims struct {
+	Session string `json:"sid"`
+	jwt.RegisteredClaims
+}
+
+// NewTokens signs with secret, which has at least MinSecret bytes.
+func NewTokens(secret []byte, now func() time.Time) (*Tokens, error) {
+	if len(secret) < MinSecret {
+		return nil, fmt.Errorf("the JWT secret has %d bytes; it needs at least %d", len(secret), MinSecret)
+	}
+	verified, err := lru.New[string, Claims](verifiedTokens)
+	if err != nil {
+		return nil, err
+	}
+	parser := jwt.NewParser(
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		jwt.WithIssuer(issuer),
+		jwt.WithExpirationRequired(),
+		jwt.WithLeeway(leeway),
+		jwt.WithTimeFunc(now),
+	)
+	return &Tokens{secret: secret, now: now, parser: parser, verified: verified}, nil
+}
+
+// Issue makes an access token and tells how long it is good for.
+func (t *Tokens) Issue(user, session domain.ID) (token string, expiresIn time.Duration) {
+	now := t.now()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwtClaims{
+		Session: session.String(),
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    issuer,
+			Subject:   user.String(),
+			IssuedAt:  jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
+		},
+	}).SignedString(t.secret)
+	if err != nil {
+		panic(err) // signing strings and numbers with a []byte key cannot fail
+	}
+	return token, tokenLife
+}
+
+// Verify returns what a token that Issue made says; ErrTokenInvalid for any
+// other and for one that has expired.
+func (t *Tokens) Verify(token string) (Claims, error) {
+	if claims, ok := t.verified.Get(token); ok {
+		if t.now().After(claims.ExpiresAt.Add(leeway)) {
+			t.verified.Remove(token)
+			return Claims{}, ErrTokenInvalid
+		}
+		return claims, nil
+	}
+	claims, err := t.parse(token)
+	if err != nil {
+		return Claims{}, fmt.Errorf("%w: %w", ErrTokenInvalid, err)
+	}
+	t.verified.Add(token, claims)
+	return claims, nil
+}
+
+func (t *Tokens) parse(token string) (Claims, error) {
+	var parsed jwtClaims
+	if _, err := t.parser.ParseWithClaims(token, &parsed, func(*jwt.Token) (any, error) { return t.secret, nil }); err != nil {
+		return Claims{}, err
+	}
+	user, err := domain.ParseID(parsed.Subject)
+	if err != nil {
+		return Claims{}, err
+	}
+	session, err := domain.ParseID(parsed.Session)
+	if err != nil {
+		return Claims{}, err
+	}
+	return Claims{UserID: user, SessionID: session, ExpiresAt: parsed.ExpiresAt.Time}, nil
+}

@@ -1,0 +1,124 @@
+package web
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ping/domain"
+)
+
+// Error is the body of every answer that is not a success: an RFC 9457
+// problem, extended with a code that programs can rely on.
+type Error struct {
+	Title  string       `json:"title" doc:"The name of the HTTP status." example:"Not Found"`
+	Status int          `json:"status" doc:"The HTTP status." example:"404"`
+	Detail string       `json:"detail" doc:"What happened and what to do, for people." example:"There is no such conversation, or you are not in it."`
+	Code   string       `json:"code" doc:"What happened, for programs; never changes." example:"conversation_not_found"`
+	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong with the request, field by field."`
+
+	cause  error // what to log; set only for 500
+	header http.Header
+}
+
+// FieldError says what is wrong with one part of a request. The value itself
+// is not repeated: it may be a password.
+type FieldError struct {
+	Location string `json:"location" doc:"Where: a path such as body.members[2] or query.limit." example:"body.reply_to"`
+	Message  string `json:"message" doc:"What is wrong there." example:"expected string to be RFC 4122 uuid"`
+}
+
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return e.Code + ": " + e.cause.Error()
+	}
+	return e.Code + ": " + e.Detail
+}
+
+// GetStatus is the answer's HTTP status.
+func (e *Error) GetStatus() int { return e.Status }
+
+// GetHeaders are the answer's headers beside the content type.
+func (e *Error) GetHeaders() http.Header { return e.header }
+
+// ContentType is that of a problem, whatever the client prefers.
+func (e *Error) ContentType(string) string { return "application/problem+json" }
+
+// newError makes the answer for a refusal whose code is in the table.
+func newError(refusal *domain.Error, cause error) *Error {
+	status := statuses[refusal.Code]
+	e := &Error{Title: title(status), Status: status, Detail: refusal.Message, Code: refusal.Code, cause: cause}
+	switch status {
+	case http.StatusServiceUnavailable:
+		e.header = http.Header{"Retry-After": {"1"}}
+	case http.StatusUnauthorized:
+		e.header = http.Header{"Www-Authenticate": {`Bearer realm="ping"`}}
+	}
+	return e
+}
+
+func title(status int) string {
+	if status == statusClientGone {
+		return "Client Closed Request"
+	}
+	return http.StatusText(status)
+}
+
+// humaErrors makes huma's own errors (validation, body too large…) ours too.
+// The hooks are variables of that package, so they are set once a process.
+var humaErrors = sync.OnceFunc(func() {
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return fromHuma(status, message, errs)
+	}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		e := fromHuma(status, message, errs)
+		for name, values := range e.header {
+			ctx.SetHeader(name, values[0])
+		}
+		return e
+	}
+})
+
+// fromHuma gives an error of huma its code. With status 500 huma passes on
+// an error that a handler returned: that one has an answer of its own.
+func fromHuma(status int, message string, errs []error) *Error {
+	for _, err := range errs {
+		if made, ok := err.(*Error); ok {
+			return made
+		}
+	}
+	code := ""
+	switch status {
+	case http.StatusInternalServerError:
+		if message == "cannot read request body" {
+			return newError(errClientGone, nil)
+		}
+		if len(errs) > 0 {
+			return problem(errs[0])
+		}
+		code, message = errInternal.Code, errInternal.Message
+	case http.StatusNotFound:
+		code = errNotFound.Code
+	case http.StatusMethodNotAllowed:
+		code = errMethodNotAllowed.Code
+	case http.StatusRequestTimeout:
+		code = "request_timeout"
+	case http.StatusRequestEntityTooLarge:
+		code = "body_too_large"
+	case http.StatusUnsupportedMediaType:
+		code, message = "unsupported_media_type", "Send JSON: Content-Type: application/json."
+	default:
+		code = "validation"
+	}
+	e := &Error{Title: title(status), Status: status, Detail: message, Code: code}
+	for _, err := range errs {
+		if d, ok := err.(huma.ErrorDetailer); ok {
+			detail := d.ErrorDetail()
+			e.Errors = append(e.Errors, FieldError{Location: detail.Location, Message: detail.Message})
+		} else if err != nil {
+			e.Errors = append(e.Errors, FieldError{Message: err.Error()})
+		}
+	}
+	return e
+}

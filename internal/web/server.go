@@ -1,0 +1,129 @@
+package web
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	_ "embed"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+
+	"ping/domain"
+)
+
+// maxBody bounds a request's body, in bytes. The greatest that is allowed is
+// a message of 4,000 characters, each written as two \u escapes: 48,000.
+const maxBody = 64 << 10
+
+// Server is the HTTP side of Ping. Operations are registered on API; what is
+// no JSON operation, such as the WebSocket, on Echo.
+type Server struct {
+	Echo *echo.Echo
+	API  huma.API
+}
+
+// New makes a server without operations. It answers in problem+json
+// throughout, serves the contract at /openapi.json and its rendering at /docs.
+func New(logger *slog.Logger) *Server {
+	humaErrors()
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(logger)
+	e.Use(observe(logger))
+
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(reflect.TypeFor[domain.ID](), reflect.TypeFor[uuidSchema]())
+	registry.RegisterTypeAlias(reflect.TypeFor[domain.Role](), reflect.TypeFor[roleSchema]())
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "Ping",
+				Version:     "1",
+				Description: "A messaging backend. Every write takes Idempotency-Key and answers Ping-Position; every read takes Ping-Min-Position.",
+			},
+			Components: &huma.Components{
+				Schemas: registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+				},
+			},
+			OnAddOperation: []huma.AddOpFunc{shapeOperation},
+		},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{logFaults(logger)},
+	}
+	s := &Server{Echo: e, API: humaecho.New(e, config)}
+	s.serveDocs()
+	return s
+}
+
+// HTTPServer makes the net/http server for addr with the time limits that
+// keep a slow or idle client from holding a connection. ReadTimeout is far
+// above any handler's time: when it passes, a running request is cancelled.
+func (s *Server) HTTPServer(addr string) *http.Server {
+	return &http.Server{
+		Addr:              addr,
+		Handler:           s.Echo,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+// shapeOperation sets what holds for all operations.
+func shapeOperation(_ *huma.OpenAPI, op *huma.Operation) {
+	op.MaxBodyBytes = min(op.MaxBodyBytes, maxBody)
+	// HTTPServer's ReadTimeout bounds reading; a deadline a request would
+	// cost a call into the poller on the path of every message.
+	op.BodyReadTimeout = 0
+	// Writes take no query; parsing it for them would be for nothing.
+	op.RejectUnknownQueryParameters = op.Method == http.MethodGet
+	if op.RequestBody != nil {
+		// The raw bytes are kept for the fingerprint, not another way in.
+		delete(op.RequestBody.Content, "application/octet-stream")
+	}
+}
+
+//go:embed docs.html
+var docsPage []byte
+
+// docsPolicy lets the page run its own script and call this server only.
+const docsPolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func (s *Server) serveDocs() {
+	// The document is complete once the server serves: made at first use.
+	openAPI := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.API.OpenAPI()) })
+	s.Echo.GET("/openapi.json", func(c echo.Context) error {
+		doc, err := openAPI()
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, "application/openapi+json", doc)
+	})
+	s.Echo.GET("/docs", func(c echo.Context) error {
+		c.Response().Header().Set("Content-Security-Policy", docsPolicy)
+		return c.HTMLBlob(http.StatusOK, docsPage)
+	})
+}
+
+// uuidSchema and roleSchema describe domain types, which know no OpenAPI.
+type (
+	uuidSchema struct{}
+	roleSchema struct{}
+)
+
+func (uuidSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "uuid", Examples: []any{"0190b5a0-7c1e-7d3a-9f55-3c1d2e4f5a6b"}}
+}
+
+func (roleSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Enum: []any{"reader", "member", "admin", "owner"}}
+}
