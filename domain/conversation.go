@@ -74,16 +74,34 @@ type MemberRemoved struct {
 func (MemberRemoved) Type() string   { return "member.removed" }
 func (MemberRemoved) Decisive() bool { return true }
 
+// MemberRoleChanged says that a member now has another role.
+type MemberRoleChanged struct {
+	UserID ID   `json:"user_id"`
+	Role   Role `json:"role"`
+}
+
+func (MemberRoleChanged) Type() string   { return "member.role_changed" }
+func (MemberRoleChanged) Decisive() bool { return true }
+
 // Conversation is what deciding about a conversation needs: folded from
 // decisive events alone.
 type Conversation struct {
 	Kind    Kind // "" until it is created
 	Name    string
-	Members map[ID]Role
+	Members map[ID]Member
+	joined  int // how many have joined, those who left included
+}
+
+// Member is a membership as it matters to decisions.
+type Member struct {
+	Role Role
+	// Joined orders the members by when they came, from 1; whoever leaves and
+	// comes back is new.
+	Joined int
 }
 
 // NewConversation is the state of a conversation's stream without events.
-func NewConversation() *Conversation { return &Conversation{Members: map[ID]Role{}} }
+func NewConversation() *Conversation { return &Conversation{Members: map[ID]Member{}} }
 
 // Evolve applies an event. It decides nothing and cannot fail.
 func (c *Conversation) Evolve(e Event) {
@@ -91,7 +109,12 @@ func (c *Conversation) Evolve(e Event) {
 	case ConversationCreated:
 		c.Kind, c.Name = e.Kind, e.Name
 	case MemberAdded:
-		c.Members[e.UserID] = e.Role
+		c.joined++
+		c.Members[e.UserID] = Member{Role: e.Role, Joined: c.joined}
+	case MemberRoleChanged:
+		if m, ok := c.Members[e.UserID]; ok {
+			c.Members[e.UserID] = Member{Role: e.Role, Joined: m.Joined}
+		}
 	case MemberRemoved:
 		delete(c.Members, e.UserID)
 	}
@@ -177,61 +200,9 @@ func (c *Conversation) Create(cmd CreateConversation) ([]Event, error) {
 	return events, nil
 }
 
-// AddMember asks to make a user a member. The caller has made sure that
-// UserID is a user.
-type AddMember struct {
-	Actor  ID
-	UserID ID
-	Role   Role
-}
-
-// AddMember decides the command of that name. Admins add those below them;
-// the owner adds anyone.
-func (c *Conversation) AddMember(cmd AddMember) ([]Event, error) {
-	role, err := c.roleOf(cmd.Actor)
-	if err != nil {
-		return nil, err
-	}
-	if c.Kind == Direct {
-		return nil, ErrDirectIsFixed
-	}
-	if role < RoleAdmin || (role < RoleOwner && cmd.Role >= role) {
-		return nil, ErrForbidden
-	}
-	if c.Members[cmd.UserID] != NoRole {
-		return nil, nil
-	}
-	return []Event{MemberAdded{UserID: cmd.UserID, Role: cmd.Role}}, nil
-}
-
-// RemoveMember asks to end a membership, or to leave when it is one's own.
-type RemoveMember struct {
-	Actor  ID
-	UserID ID
-}
-
-// RemoveMember decides the command of that name.
-func (c *Conversation) RemoveMember(cmd RemoveMember) ([]Event, error) {
-	role, err := c.roleOf(cmd.Actor)
-	if err != nil {
-		return nil, err
-	}
-	if c.Kind == Direct {
-		return nil, ErrDirectIsFixed
-	}
-	target := c.Members[cmd.UserID]
-	if target == NoRole {
-		return nil, nil
-	}
-	if cmd.Actor != cmd.UserID && (role < RoleAdmin || target >= role) {
-		return nil, ErrForbidden
-	}
-	return []Event{MemberRemoved{UserID: cmd.UserID}}, nil
-}
-
 // roleOf returns the actor's role, or the error for those outside.
 func (c *Conversation) roleOf(actor ID) (Role, error) {
-	role := c.Members[actor]
+	role := c.Members[actor].Role
 	if role == NoRole {
 		return NoRole, ErrConversationNotFound
 	}

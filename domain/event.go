@@ -46,6 +46,8 @@ func DecodeEvent(typ string, schema int, payload []byte) (Event, error) {
 		return decode[ConversationCreated](payload)
 	case MemberAdded{}.Type():
 		return decode[MemberAdded](payload)
+	case MemberRoleChanged{}.Type():
+		return decode[MemberRoleChanged](payload)
 	case MemberRemoved{}.Type():
 		return decode[MemberRemoved](payload)
 	case MessageSent{}.Type():

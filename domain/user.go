@@ -11,7 +11,8 @@ func (UserRegistered) Decisive() bool { return true }
 
 // User is what deciding about a user needs.
 type User struct {
-	Registered bool
+	Registered  bool
+	DisplayName string
 }
 
 // NewUser is the state of a user's stream without events.
@@ -19,14 +20,21 @@ func NewUser() *User { return &User{} }
 
 // Evolve applies an event. It decides nothing and cannot fail.
 func (u *User) Evolve(e Event) {
-	if _, ok := e.(UserRegistered); ok {
-		u.Registered = true
+	if e, ok := e.(UserRegistered); ok {
+		u.Registered, u.DisplayName = true, e.DisplayName
 	}
 }
 
 // RegisterUser asks for a new user.
 type RegisterUser struct {
 	DisplayName string
+}
+
+// Check holds the rules that need no state, so that a caller can refuse
+// before it stores anything.
+func (cmd RegisterUser) Check() error {
+	_, err := cleanName(cmd.DisplayName)
+	return err
 }
 
 // Register decides RegisterUser. A user who is there already stays as he is.
