@@ -45,6 +45,7 @@ CREATE TABLE log.events (
     actor          uuid        NOT NULL,
     command_id     text        NOT NULL,
     ordinal        smallint    NOT NULL,
+    command_size   smallint    NOT NULL DEFAULT 1,
     fingerprint    bigint      NOT NULL,
     correlation_id uuid,
     causation_id   uuid,
@@ -58,6 +59,7 @@ CREATE UNIQUE INDEX events_id ON log.events (id);
 -- States are loaded from these alone, however long the stream is.
 CREATE INDEX events_decisive ON log.events (stream, version) WHERE decisive;
 COMMENT ON COLUMN log.events.ordinal IS 'Place of the event among those of its command, from 0.';
+COMMENT ON COLUMN log.events.command_size IS 'How many events the command had; their versions follow one another.';
 COMMENT ON COLUMN log.events.fingerprint IS 'Hash of the request that the command came with: the same id with another request is refused.';
 COMMENT ON COLUMN log.events.payload IS 'json, not jsonb: the bytes come back as they went in, so a frame is the same whether it is made at the append or from here.';
 
@@ -71,6 +73,165 @@ CREATE TABLE log.receipts (
     position    bigint NOT NULL,
     CONSTRAINT receipts_pkey PRIMARY KEY (stream, command_id)
 );
+
+-- Appends the events of many commands, all or none, and returns where they
+-- went; or appends nothing and returns why not. The caller runs it as a
+-- transaction of its own, so the locks below are held from here to commit with
+-- no round trip in between.
+--
+-- Partitions come in ascending order: every writer locks heads in that order,
+-- so writers wait for each other but never in a circle. Under a head's lock
+-- nobody else writes to its streams, and READ COMMITTED shows each statement
+-- all that was committed before: the checks below cannot be overtaken.
+--
+-- p_*: the partitions, ascending, and how many events each gets.
+-- s_*: the streams; known is the version that the decisions were made on, last
+--      is the place of the stream's last event in its partition's share, and
+--      guard the place of its last decisive event among its own (0: none).
+-- e_*: the events; *_idx point into the arrays above, *_off count from 1.
+--
+-- +goose StatementBegin
+CREATE FUNCTION log.append(
+    p_partitions smallint[], p_counts int[],
+    s_ids uuid[], s_p_idx int[], s_known bigint[], s_counts int[], s_guard int[], s_last int[],
+    e_p_idx int[], e_p_off int[], e_s_idx int[], e_s_off int[],
+    e_ids uuid[], e_types text[], e_schemas smallint[], e_decisive boolean[], e_actors uuid[],
+    e_command_ids text[], e_ordinals smallint[], e_sizes smallint[], e_fingerprints bigint[],
+    e_correlations uuid[], e_causations uuid[], e_payloads json[],
+    OUT bases bigint[], OUT times timestamptz[], OUT versions bigint[],
+    OUT conflicts uuid[], OUT repeats boolean
+)
+LANGUAGE plpgsql
+-- The tables are empty when the plans are first made and large soon after:
+-- only plans by index are ever right.
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+    base bigint;
+    recorded timestamptz;
+    violated text;
+BEGIN
+    FOR i IN 1 .. cardinality(p_partitions) LOOP
+        UPDATE log.heads h
+           SET position = h.position + p_counts[i],
+               recorded_at = greatest(h.recorded_at, clock_timestamp())
+         WHERE h.partition = p_partitions[i]
+        RETURNING h.position - p_counts[i], h.recorded_at INTO STRICT base, recorded;
+        bases[i] := base;
+        times[i] := recorded;
+    END LOOP;
+
+    BEGIN
+        IF 0 = ANY (s_known) THEN
+            INSERT INTO log.streams (stream, partition, version, guard, position)
+            SELECT s.id, p_partitions[s.p_idx], 0, 0, 0
+              FROM unnest(s_ids, s_p_idx, s_known) AS s (id, p_idx, known)
+             WHERE s.known = 0
+            ON CONFLICT (stream) DO NOTHING;
+        END IF;
+
+        WITH advanced AS (
+            UPDATE log.streams t
+               SET version = t.version + s.count,
+                   guard = CASE WHEN s.guard > 0 THEN t.version + s.guard ELSE t.guard END,
+                   position = bases[s.p_idx] + s.last
+              FROM unnest(s_ids, s_p_idx, s_known, s_counts, s_guard, s_last) WITH ORDINALITY
+                   AS s (id, p_idx, known, count, guard, last, idx)
+             WHERE t.stream = s.id AND t.guard <= s.known
+            RETURNING s.idx, t.version - s.count AS base
+        )
+        SELECT array_agg(a.base ORDER BY a.idx) INTO versions FROM advanced a;
+        IF cardinality(versions) IS DISTINCT FROM cardinality(s_ids) THEN
+            RAISE EXCEPTION USING ERRCODE = 'PG001', MESSAGE = 'stale decision';
+        END IF;
+
+        INSERT INTO log.events (partition, position, stream, version, id, type, schema, decisive, recorded_at,
+                                actor, command_id, ordinal, command_size, fingerprint, correlation_id, causation_id, payload)
+        SELECT p_partitions[e.p_idx], bases[e.p_idx] + e.p_off, s_ids[e.s_idx], versions[e.s_idx] + e.s_off,
+               e.id, e.type, e.schema, e.decisive, times[e.p_idx],
+               e.actor, e.command_id, e.ordinal, e.size, e.fingerprint, e.correlation, e.causation, e.payload
+          FROM unnest(e_p_idx, e_p_off, e_s_idx, e_s_off, e_ids, e_types, e_schemas, e_decisive, e_actors,
+                      e_command_ids, e_ordinals, e_sizes, e_fingerprints, e_correlations, e_causations, e_payloads)
+               AS e (p_idx, p_off, s_idx, s_off, id, type, schema, decisive, actor,
+                     command_id, ordinal, size, fingerprint, correlation, causation, payload);
+
+        -- A command that once succeeded without an event did happen.
+        PERFORM FROM unnest(e_s_idx, e_command_ids) AS e (s_idx, command_id)
+           JOIN log.receipts r ON r.stream = s_ids[e.s_idx] AND r.command_id = e.command_id;
+        repeats := FOUND;
+        IF NOT repeats THEN
+            RETURN;
+        END IF;
+        RAISE EXCEPTION USING ERRCODE = 'PG001', MESSAGE = 'command has a receipt';
+    EXCEPTION
+        WHEN unique_violation THEN
+            GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+            IF violated <> 'events_command' THEN
+                RAISE;
+            END IF;
+            repeats := true;
+        WHEN SQLSTATE 'PG001' THEN
+            repeats := coalesce(repeats, false);
+    END;
+
+    -- Refused: what the block did is undone, the heads are put back, and the
+    -- caller learns which streams moved on. It finds repeated commands itself.
+    FOR i IN 1 .. cardinality(p_partitions) LOOP
+        UPDATE log.heads h SET position = h.position - p_counts[i] WHERE h.partition = p_partitions[i];
+    END LOOP;
+    bases := NULL;
+    SELECT coalesce(array_agg(s.id), '{}') INTO conflicts
+      FROM unnest(s_ids, s_known) AS s (id, known)
+      JOIN log.streams t ON t.stream = s.id AND t.guard > s.known;
+END
+$$;
+-- +goose StatementEnd
+
+-- The version of a stream's last event at or before a position (0: none).
+-- Positions rise with versions within a stream: it steps back from the end in
+-- doubling strides, then halves, so the cost is logarithmic in how far back
+-- the position is, and two steps for a reader who was away briefly.
+-- +goose StatementBegin
+CREATE FUNCTION log.version_at(p_stream uuid, p_position bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    newest bigint;
+    newest_position bigint;
+    low bigint;   -- at or before the position
+    high bigint;  -- after it
+    middle bigint;
+    middle_position bigint;
+    stride bigint := 1;
+BEGIN
+    SELECT s.version, s.position INTO newest, newest_position FROM log.streams s WHERE s.stream = p_stream;
+    IF NOT FOUND OR newest_position <= p_position THEN
+        RETURN coalesce(newest, 0);
+    END IF;
+    high := newest;
+    low := greatest(newest - stride, 0);
+    WHILE low > 0 LOOP
+        SELECT e.position INTO middle_position FROM log.events e WHERE e.stream = p_stream AND e.version = low;
+        EXIT WHEN middle_position <= p_position;
+        high := low;
+        stride := stride * 2;
+        low := greatest(newest - stride, 0);
+    END LOOP;
+    WHILE high - low > 1 LOOP
+        middle := (low + high) / 2;
+        SELECT e.position INTO middle_position FROM log.events e WHERE e.stream = p_stream AND e.version = middle;
+        IF middle_position <= p_position THEN
+            low := middle;
+        ELSE
+            high := middle;
+        END IF;
+    END LOOP;
+    RETURN low;
+END
+$$;
+-- +goose StatementEnd
 
 -- +goose Down
 DROP SCHEMA log CASCADE;

@@ -33,6 +33,8 @@ type Event struct {
 	// sockets and in the events API. It leaves out the command's ids: an
 	// idempotency key is between its sender and the server.
 	Frame []byte
+
+	origin origin
 }
 
 // userStream reports whether an event of this type is in a user's stream;
@@ -94,3 +96,13 @@ func ParseAt(s string) (At, error) {
 	}
 	return At{Partition: int(partition), Position: position}, nil
 }
+
+// origin says how this process learnt of an event, which is what its pump
+// needs to know: who publishes it.
+type origin uint8
+
+const (
+	read     origin = iota // read from Postgres or the mirror
+	appended               // appended here: this process publishes it
+	heard                  // heard while another node published it
+)

@@ -1,0 +1,158 @@
+package eventlog
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"ping/domain"
+)
+
+// Errors of Execute, beside the refusals of the decision itself.
+var (
+	// ErrKeyReused: the stream knows the command's id with another request.
+	ErrKeyReused = errors.New("the idempotency key was used with another request")
+	// ErrOverloaded: the lane's queue is full; nothing was done. Retry later.
+	ErrOverloaded = errors.New("too many commands are waiting")
+	// ErrUnavailable: Postgres did not answer in time. Whether the command
+	// happened is unknown; a retry with the same id is safe.
+	ErrUnavailable = errors.New("the log cannot be reached")
+	// ErrClosed: the log is shutting down; retry with the same id elsewhere.
+	ErrClosed = errors.New("the log is closed")
+)
+
+// Command is a request to change one stream.
+type Command struct {
+	Stream domain.ID
+	// ID names the command for ever within its stream: a retry with the same
+	// ID has no second effect. It is the client's Idempotency-Key; when it is
+	// empty, one is made and nobody can retry it.
+	ID string
+	// Fingerprint tells the request apart from others that carry the same ID
+	// by mistake; see Fingerprint.
+	Fingerprint int64
+	Actor       domain.ID
+	// CorrelationID and CausationID are kept with the events; zero for none.
+	CorrelationID domain.ID
+	CausationID   domain.ID
+}
+
+// Fingerprint hashes what makes a request the same request: its route and its
+// body, for example.
+func Fingerprint(parts ...[]byte) int64 {
+	h := sha256.New()
+	var size [8]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(size[:], uint64(len(p)))
+		h.Write(size[:])
+		h.Write(p)
+	}
+	return int64(binary.BigEndian.Uint64(h.Sum(nil)))
+}
+
+// Result is what a command did.
+type Result struct {
+	// Events are those of the command, in order; none when it changed nothing.
+	Events []*Event
+	// Replayed says that the command had happened before: Events are of then.
+	Replayed bool
+	// At is the place of the last of Events, or, without events, the last place
+	// of the stream that the decision knew of (position 0: an empty stream).
+	At At
+	// Version is the stream's version at At.
+	Version int64
+}
+
+// Aggregate says how the state of one kind of stream is folded from its
+// decisive events. S is a pointer: Evolve changes the state in place.
+type Aggregate[S any] struct {
+	New    func() S
+	Evolve func(S, domain.Event)
+}
+
+// The kinds of stream.
+var (
+	Conversations = Aggregate[*domain.Conversation]{domain.NewConversation, (*domain.Conversation).Evolve}
+	Users         = Aggregate[*domain.User]{domain.NewUser, (*domain.User).Evolve}
+)
+
+// Execute decides a command on its stream's state and appends the events, in
+// the lane of the stream's partition.
+//
+// decide gets the state and the version it stands for. It must be pure: it may
+// run several times, and must not keep or change the state. A refusal it
+// returns is final only when it was made on a state loaded after the command
+// came in, so a stale cache never refuses anyone.
+//
+// A command that happened before returns its first result and is not decided
+// again; with another fingerprint it is ErrKeyReused. When ctx ends first the
+// outcome is unknown; a retry with the same ID finds it out.
+func Execute[S any](ctx context.Context, l *Log, agg Aggregate[S], cmd Command,
+	decide func(state S, version int64) ([]domain.Event, error)) (Result, error) {
+	r := &request{
+		ctx:     ctx,
+		Command: cmd,
+		keyed:   cmd.ID != "",
+		fresh:   func() any { return agg.New() },
+		evolve:  func(s any, e domain.Event) { agg.Evolve(s.(S), e) },
+		decide:  func(s any, v int64) ([]domain.Event, error) { return decide(s.(S), v) },
+		done:    make(chan outcome, 1),
+	}
+	if !r.keyed {
+		r.ID = uuid.NewString()
+	}
+	lane := l.laneOf(l.PartitionOf(cmd.Stream))
+	select {
+	case lane.queue <- r:
+	case <-l.stopped:
+		return Result{}, ErrClosed
+	default:
+		return Result{}, ErrOverloaded
+	}
+	select {
+	case out := <-r.done:
+		return out.Result, out.err
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("execute on %s: %w", cmd.Stream, ctx.Err())
+	case <-l.stopped:
+		// The lane may have answered just before it stopped.
+		select {
+		case out := <-r.done:
+			return out.Result, out.err
+		default:
+			return Result{}, ErrClosed
+		}
+	}
+}
+
+// request is a command on its way through a lane. Only the lane touches what
+// is below done.
+type request struct {
+	Command
+	ctx    context.Context
+	keyed  bool // the caller chose the ID, so the command may come again
+	fresh  func() any
+	evolve func(any, domain.Event)
+	decide func(any, int64) ([]domain.Event, error)
+	done   chan outcome
+
+	st       *streamState   // what the decision is made on
+	events   []domain.Event // what was decided
+	err      error          // or why it was refused
+	recorded []*Event       // events with their envelopes
+	answered bool
+}
+
+type outcome struct {
+	Result
+	err error
+}
+
+func (r *request) answer(res Result, err error) {
+	r.answered = true
+	r.done <- outcome{res, err}
+}

@@ -1,0 +1,222 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"ping/domain"
+)
+
+// lane is the single writer of its partitions on this node: one goroutine that
+// takes the commands that wait, decides them one after another, appends all
+// their events in one transaction and answers. A batch is whatever came in
+// while the last one committed.
+type lane struct {
+	log    *Log
+	queue  chan *request
+	states *stateCache
+}
+
+func newLane(l *Log) *lane {
+	return &lane{log: l, queue: make(chan *request, l.cfg.QueueSize), states: newStateCache(l.cfg.StateCache / l.cfg.Lanes)}
+}
+
+// run works until ctx ends, then finishes the batch at hand.
+func (ln *lane) run(ctx context.Context) {
+	batch := make([]*request, 0, ln.log.cfg.MaxBatch)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-ln.queue:
+			batch = append(batch[:0], r)
+		}
+		for waiting := true; waiting && len(batch) < cap(batch); {
+			select {
+			case r := <-ln.queue:
+				batch = append(batch, r)
+			default:
+				waiting = false
+			}
+		}
+		ln.process(batch)
+		clear(batch[:cap(batch)]) // hold on to nothing that was answered
+	}
+}
+
+// process answers every request of the batch, in as many rounds as it takes:
+// one, unless commands were repeated, decisions were stale, or Postgres failed.
+func (ln *lane) process(batch []*request) {
+	// Callers come and go; a batch belongs to the lane and ends by this clock.
+	ctx, cancel := context.WithTimeout(context.Background(), ln.log.cfg.AppendTimeout)
+	defer cancel()
+	pause := 5 * time.Millisecond
+	for {
+		err := ln.round(ctx, batch)
+		batch = slices.DeleteFunc(batch, func(r *request) bool { return r.answered })
+		if len(batch) == 0 {
+			return
+		}
+		if err == nil {
+			continue
+		}
+		ln.states.clear()
+		switch {
+		case isDataError(err) && len(batch) == 1:
+			batch[0].answer(Result{}, fmt.Errorf("append to %s: %w", batch[0].Stream, err))
+			return
+		case isDataError(err):
+			// Postgres cannot store one of them: find it by going one by one.
+			for _, r := range slices.Clone(batch) {
+				ln.process([]*request{r})
+			}
+			return
+		}
+		ln.log.logger.Warn("append will be retried", "error", err, "commands", len(batch))
+		select {
+		case <-ctx.Done():
+			for _, r := range batch {
+				r.answer(Result{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
+			}
+			return
+		case <-time.After(pause):
+			pause = min(2*pause, time.Second)
+		}
+	}
+}
+
+// round decides the batch, appends what was decided and answers all that it
+// can. Who is not answered then is to be decided again: his decision was made
+// on old knowledge, or, with an error, its outcome is not known.
+func (ln *lane) round(ctx context.Context, batch []*request) error {
+	if err := ln.states.load(ctx, ln.log, batch); err != nil {
+		return err
+	}
+	type key struct {
+		stream domain.ID
+		id     string
+	}
+	taken := make(map[key]bool, len(batch))
+	p := newPlan(ln.log)
+	var unchanged []*request // decided on fresh states, with nothing to append
+	for _, r := range batch {
+		k := key{r.Stream, r.ID}
+		if taken[k] {
+			continue // the same command twice at once: next round it finds itself in the log
+		}
+		taken[k] = true
+		if r.st.err != nil {
+			r.answer(Result{}, r.st.err)
+			continue
+		}
+		r.events, r.err = r.decide(r.st.state, r.st.version)
+		switch {
+		case r.err == nil && len(r.events) > 0:
+			p.add(r)
+		case r.st.round == ln.states.round:
+			unchanged = append(unchanged, r)
+		default:
+			ln.states.drop(r.Stream) // nobody is refused on old knowledge
+		}
+	}
+	if err := ln.append(ctx, p); err != nil {
+		return err
+	}
+	return ln.settle(ctx, unchanged)
+}
+
+// append sends the plan to Postgres and answers what was accepted or had
+// happened before.
+func (ln *lane) append(ctx context.Context, p *plan) error {
+	if len(p.requests) == 0 {
+		return nil
+	}
+	began := time.Now()
+	place, err := p.append(ctx, ln.log.pool)
+	if err != nil {
+		return err
+	}
+	if !place.refused() {
+		p.accept(place)
+		ln.log.metrics.observeAppend(time.Since(began), len(p.requests), p.size)
+		ln.log.observeAppended(p.byPartition)
+		for _, r := range p.requests {
+			last := r.recorded[len(r.recorded)-1]
+			r.answer(Result{Events: r.recorded, At: At{last.Partition, last.Position}, Version: last.Version}, nil)
+		}
+		return nil
+	}
+	ln.log.metrics.refused.Inc()
+	for _, s := range p.streams {
+		ln.states.drop(s.id)
+	}
+	if !place.Repeats {
+		return nil
+	}
+	return ln.answerRepeated(ctx, p.requests)
+}
+
+// settle answers commands that append nothing: with their first result if they
+// happened before, else with the refusal, or with a receipt that lets a retry
+// of a success have the same answer.
+func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
+	if err := ln.answerRepeated(ctx, unchanged); err != nil {
+		return err
+	}
+	for _, r := range unchanged {
+		if r.answered {
+			continue
+		}
+		if r.err != nil {
+			r.answer(Result{}, r.err)
+			continue
+		}
+		res := Result{At: At{ln.log.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}
+		if r.keyed {
+			if err := ln.log.writeReceipt(ctx, r, res); err != nil {
+				return err
+			}
+		}
+		r.answer(res, nil)
+	}
+	return nil
+}
+
+// answerRepeated answers those of the requests that happened before.
+func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
+	keyed := make([]*request, 0, len(requests))
+	for _, r := range requests {
+		if r.keyed {
+			keyed = append(keyed, r)
+		}
+	}
+	if len(keyed) == 0 {
+		return nil
+	}
+	found, err := ln.log.findCommands(ctx, keyed)
+	if err != nil {
+		return err
+	}
+	for i, r := range keyed {
+		switch f := found[i]; {
+		case f == nil:
+		case f.fingerprint != r.Fingerprint:
+			r.answer(Result{}, ErrKeyReused)
+		default:
+			r.answer(f.Result, nil)
+		}
+	}
+	return nil
+}
+
+// isDataError reports whether Postgres refused what was sent: no retry helps.
+func isDataError(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
+}

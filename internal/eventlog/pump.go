@@ -1,0 +1,222 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// pump keeps one partition of the mirror equal to the log. Every node runs one
+// a partition; nobody leads. A pump publishes what its own node appended, takes
+// what it heard others publish as done, and makes good from Postgres whatever
+// the mirror turns out to lack. The mirror refuses disorder and duplicates, so
+// pumps that do the same work do no harm.
+type pump struct {
+	log  *Log
+	feed *feed
+
+	last   int64 // the mirror's last position, as far as is known here
+	forced int64 // up to here this pump publishes, whoever appended
+	synced bool  // last has been read since the last failure
+}
+
+const (
+	// chainLength bounds the messages published without an answer.
+	chainLength = 256
+	// grace is how long an event may be on its way from another node before it
+	// counts as missing.
+	grace = 5 * time.Millisecond
+	// sweepInterval is how often an idle pump looks whether the mirror still
+	// holds what it should.
+	sweepInterval = 500 * time.Millisecond
+	// requestTimeout bounds one question to JetStream.
+	requestTimeout = 5 * time.Second
+)
+
+// run works until ctx ends, or until draining is closed and there is nothing
+// left to publish. An error says that log and mirror do not belong together.
+func (p *pump) run(ctx context.Context, draining <-chan struct{}) error {
+	pause := 50 * time.Millisecond
+	for {
+		done, err := p.step(ctx, draining)
+		switch {
+		case ctx.Err() != nil || done:
+			return nil
+		case errors.Is(err, ErrMirrorAhead):
+			return err
+		case err == nil:
+			pause = 50 * time.Millisecond
+			continue
+		}
+		p.synced = false
+		p.log.metrics.mirrorErrors.Inc()
+		p.log.logger.Debug("mirror is behind", "partition", p.feed.partition, "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-draining:
+			return nil // what is left, other nodes or the next start will publish
+		case <-time.After(pause):
+			pause = min(2*pause, 2*time.Second)
+		}
+	}
+}
+
+// step publishes one chain, or waits for something to publish.
+func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, err error) {
+	if !p.synced {
+		if err := p.sync(ctx); err != nil {
+			return false, err
+		}
+	}
+	events, tip, cold, more := p.feed.after(p.last, chainLength)
+	switch {
+	case cold:
+		if events, err = p.log.readPartition(ctx, p.feed.partition, p.last, tip, chainLength); err != nil {
+			return false, err
+		}
+		if len(events) == 0 || events[0].Position != p.last+1 {
+			return false, fmt.Errorf("log has no event at %s", At{p.feed.partition, p.last + 1})
+		}
+		return false, p.publish(ctx, events)
+	case len(events) == 0:
+		return p.idle(ctx, draining, more)
+	}
+	mine := 0
+	for mine < len(events) && (events[mine].origin == appended || events[mine].Position <= p.forced) {
+		mine++
+	}
+	if mine > 0 {
+		return false, p.publish(ctx, events[:mine])
+	}
+	if events[0].origin == heard {
+		p.last = events[0].Position
+		return false, nil
+	}
+	return false, p.repair(ctx, events[0].Position)
+}
+
+// idle waits for events, and looks at the mirror now and then.
+func (p *pump) idle(ctx context.Context, draining, more <-chan struct{}) (done bool, err error) {
+	select {
+	case <-more:
+		return false, nil
+	default:
+	}
+	sweep := time.NewTimer(sweepInterval)
+	defer sweep.Stop()
+	select {
+	case <-ctx.Done():
+		return true, nil
+	case <-draining:
+		return true, nil
+	case <-more:
+		return false, nil
+	case <-sweep.C:
+		return false, p.sync(ctx)
+	}
+}
+
+// repair handles an event that nobody was heard to publish: after the grace,
+// this pump does.
+func (p *pump) repair(ctx context.Context, position int64) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(grace):
+	}
+	p.forced = max(p.forced, position)
+	return p.sync(ctx)
+}
+
+// publish sends events that follow p.last.
+func (p *pump) publish(ctx context.Context, events []*Event) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	upTo := events[len(events)-1].Position
+	err := p.log.mirror.chain(ctx, p.feed.partition, events)
+	if err == nil {
+		p.last = upTo
+		p.log.metrics.mirrored.Add(float64(len(events)))
+		return nil
+	}
+	if !errors.Is(err, errWrongSequence) {
+		return err
+	}
+	before := p.last
+	if err := p.sync(ctx); err != nil {
+		return err
+	}
+	if p.last < upTo {
+		// What was taken as done before may be what is missing.
+		p.forced = max(p.forced, upTo)
+	}
+	if p.last != before {
+		return nil
+	}
+	// The chain should have fitted. A chain hides its first error behind
+	// refusals of the rest: one event alone shows it.
+	if err := p.log.mirror.chain(ctx, p.feed.partition, events[:1]); err != nil {
+		return err
+	}
+	p.last = events[0].Position
+	return nil
+}
+
+// sync asks the mirror where it stands, creating it where it is lost.
+func (p *pump) sync(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	partition := p.feed.partition
+	last, ok, err := p.log.mirror.lastSequence(ctx, partition)
+	if err != nil {
+		return err
+	}
+	tip := p.feed.seen()
+	if !ok {
+		first := max(1, tip-mirrorRefill+1)
+		if err := p.log.mirror.create(ctx, partition, first); err != nil {
+			return err
+		}
+		if last, _, err = p.log.mirror.lastSequence(ctx, partition); err != nil {
+			return err
+		}
+	}
+	if last > tip || !p.synced {
+		if err := p.log.verifyMirror(ctx, partition, last); err != nil {
+			return err
+		}
+	}
+	if last < p.last || !p.synced {
+		// The mirror lost its tail, or this is the start: nobody else may be
+		// there to publish what it lacks.
+		p.forced = max(p.forced, tip)
+	}
+	p.last, p.synced = last, true
+	return nil
+}
+
+// verifyMirror makes sure that the mirror's last event of a partition is the
+// log's event at that position. It must have been read before Postgres is
+// asked: the log only grows.
+func (l *Log) verifyMirror(ctx context.Context, partition int, last int64) error {
+	if last == 0 {
+		return nil
+	}
+	events, err := l.readPartition(ctx, partition, last-1, last, 1)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		return fmt.Errorf("%w: the mirror of partition %d is at %d, the log is not", ErrMirrorAhead, partition, last)
+	}
+	id, err := l.mirror.eventIDAt(ctx, partition, last)
+	if err != nil {
+		return err
+	}
+	if !id.IsZero() && id != events[0].ID {
+		return fmt.Errorf("%w: they hold different events at %s", ErrMirrorAhead, At{partition, last})
+	}
+	return nil
+}

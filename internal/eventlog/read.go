@@ -1,0 +1,174 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"ping/domain"
+)
+
+// ErrNotFound: the log holds no such event.
+var ErrNotFound = errors.New("no such event")
+
+// eventColumns are those that make an Event, in the order of eventRow.targets;
+// the table or its alias is e.
+const eventColumns = `e.partition, e.position, e.stream, e.version, e.id, e.type, e.schema, e.recorded_at,
+       e.actor, e.command_id, e.correlation_id, e.causation_id, e.payload`
+
+// eventRow is a row of log.events on its way to an Event.
+type eventRow struct {
+	partition              int
+	position               int64
+	stream                 [16]byte
+	version                int64
+	id                     [16]byte
+	typ                    string
+	schema                 int
+	recordedAt             time.Time
+	actor                  [16]byte
+	commandID              string
+	correlation, causation *[16]byte
+	payload                []byte
+}
+
+func (r *eventRow) targets() []any {
+	return []any{&r.partition, &r.position, &r.stream, &r.version, &r.id, &r.typ, &r.schema, &r.recordedAt,
+		&r.actor, &r.commandID, &r.correlation, &r.causation, &r.payload}
+}
+
+// event makes the Event of a row. It encodes to the same frame as when it was
+// appended: payloads are kept as bytes, times to the microsecond.
+func (l *Log) event(r *eventRow) *Event {
+	e := &Event{
+		ID: r.id, Type: r.typ, Schema: r.schema, Stream: r.stream, Version: r.version,
+		Epoch: l.epoch, Partition: r.partition, Position: r.position, RecordedAt: r.recordedAt.UTC(),
+		Actor: r.actor, CommandID: r.commandID, Payload: r.payload,
+	}
+	if r.correlation != nil {
+		e.CorrelationID = *r.correlation
+	}
+	if r.causation != nil {
+		e.CausationID = *r.causation
+	}
+	e.encodeFrame()
+	return e
+}
+
+func (l *Log) query(ctx context.Context, sql string, args ...any) ([]*Event, error) {
+	rows, err := l.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Event, error) {
+		var r eventRow
+		if err := row.Scan(r.targets()...); err != nil {
+			return nil, err
+		}
+		return l.event(&r), nil
+	})
+}
+
+// ReadStream returns up to limit events of a stream with versions above after,
+// oldest first.
+func (l *Log) ReadStream(ctx context.Context, stream domain.ID, after int64, limit int) ([]*Event, error) {
+	events, err := l.query(ctx, `
+SELECT `+eventColumns+` FROM log.events e
+ WHERE e.stream = $1 AND e.version > $2 ORDER BY e.version LIMIT $3`, pgUUID(stream), after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return events, nil
+}
+
+// readPartition returns up to limit events with positions in (after, upTo].
+func (l *Log) readPartition(ctx context.Context, partition int, after, upTo int64, limit int) ([]*Event, error) {
+	events, err := l.query(ctx, `
+SELECT `+eventColumns+` FROM log.events e
+ WHERE e.partition = $1 AND e.position > $2 AND e.position <= $3 ORDER BY e.position LIMIT $4`,
+		partition, after, upTo, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read partition %d: %w", partition, err)
+	}
+	return events, nil
+}
+
+// EventByID returns the event with an id, ErrNotFound when there is none.
+func (l *Log) EventByID(ctx context.Context, id domain.ID) (*Event, error) {
+	events, err := l.query(ctx, `SELECT `+eventColumns+` FROM log.events e WHERE e.id = $1`, pgUUID(id))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read event %s: %w", id, err)
+	case len(events) == 0:
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, id)
+	}
+	return events[0], nil
+}
+
+// Missing returns those of the streams that have no event.
+func (l *Log) Missing(ctx context.Context, streams []domain.ID) ([]domain.ID, error) {
+	heads, err := l.StreamHeads(ctx, streams)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[domain.ID]bool, len(heads))
+	for _, h := range heads {
+		there[h.Stream] = true
+	}
+	var missing []domain.ID
+	for _, id := range streams {
+		if !there[id] {
+			missing = append(missing, id)
+		}
+	}
+	return missing, nil
+}
+
+// StreamHead is how far a stream has come.
+type StreamHead struct {
+	Stream  domain.ID
+	Version int64
+	At      At
+}
+
+// StreamHeads returns the heads of those of the streams that have events, in
+// no order.
+func (l *Log) StreamHeads(ctx context.Context, streams []domain.ID) ([]StreamHead, error) {
+	rows, err := l.pool.Query(ctx, `
+SELECT stream, version, partition, position FROM log.streams WHERE stream = ANY ($1)`, uuids(streams))
+	if err != nil {
+		return nil, fmt.Errorf("read stream heads: %w", err)
+	}
+	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h StreamHead, err error) {
+		err = row.Scan((*[16]byte)(&h.Stream), &h.Version, &h.At.Partition, &h.At.Position)
+		return h, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read stream heads: %w", err)
+	}
+	return heads, nil
+}
+
+// VersionsAt returns, in the order of the streams, the version that each had
+// when its partition stood at positions[partition]; 0 for none. The cost is
+// logarithmic in how much the stream has grown since.
+func (l *Log) VersionsAt(ctx context.Context, streams []domain.ID, positions []int64) ([]int64, error) {
+	at := make([]int64, len(streams))
+	for i, id := range streams {
+		at[i] = positions[l.PartitionOf(id)]
+	}
+	rows, err := l.pool.Query(ctx, `
+SELECT log.version_at(s.stream, s.position)
+  FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS s (stream, position, idx) ORDER BY s.idx`, uuids(streams), at)
+	if err != nil {
+		return nil, fmt.Errorf("read versions at positions: %w", err)
+	}
+	versions, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, fmt.Errorf("read versions at positions: %w", err)
+	}
+	return versions, nil
+}
