@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/labstack/echo/v4"
 )
 
@@ -74,11 +75,15 @@ func panicked(logger *slog.Logger, c echo.Context, r any) error {
 func logFaults(logger *slog.Logger) huma.Transformer {
 	return func(ctx huma.Context, _ string, v any) (any, error) {
 		if e, ok := v.(*Error); ok && e.cause != nil {
-			op := ctx.Operation()
-			logger.Error("request failed", "error", e.cause, "method", op.Method, "route", op.Path)
+			logFault(logger, humaecho.Unwrap(ctx), e)
 		}
 		return v, nil
 	}
+}
+
+func logFault(logger *slog.Logger, c echo.Context, e *Error) {
+	logger.Error("request failed", "error", e.cause, "method", c.Request().Method, "route", c.Path(),
+		"request_id", c.Response().Header().Get(requestIDHeader))
 }
 
 // errorHandler answers errors that no huma operation has answered: unknown
@@ -93,8 +98,7 @@ func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 			e = problem(err)
 		}
 		if e.cause != nil {
-			logger.Error("request failed", "error", e.cause, "method", c.Request().Method, "route", c.Path(),
-				"request_id", c.Response().Header().Get(requestIDHeader))
+			logFault(logger, c, e)
 		}
 		if c.Response().Committed {
 			return
