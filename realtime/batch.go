@@ -1,0 +1,80 @@
+package realtime
+
+import "math"
+
+// batch is what a run of events brings to each socket. Each event's message is
+// encoded once into messages; a socket's share is a list of pieces of it, in
+// order, and neighbouring pieces are one. All memory is kept for the next run.
+type batch struct {
+	run      uint32
+	messages []byte
+	shares   []share
+	pieces   []piece
+	gathered []byte
+}
+
+// share is the pieces of one socket, linked from first to last.
+type share struct {
+	conn        *conn
+	generation  uint32
+	first, last int32
+}
+
+// piece is messages[from:to]; next is the index of the one after it, or -1.
+type piece struct{ from, to, next int32 }
+
+// begin starts a run.
+func (b *batch) begin() {
+	if b.run++; b.run == 0 {
+		b.run = 1 // 0 is a desk's that was in no run yet
+	}
+	clear(b.shares) // or the sockets of a busy moment would live on
+	b.messages, b.shares, b.pieces = b.messages[:0], b.shares[:0], b.pieces[:0]
+}
+
+// encode appends an event's message and returns where it is.
+func (b *batch) encode(frame []byte) (from, to int32) {
+	if len(b.messages)+len(frame) > math.MaxInt32-16 {
+		panic("a run of events has more than 2 GiB") // a run is at most 512 frames of at most some 100 KiB
+	}
+	start := len(b.messages)
+	b.messages = appendMessage(b.messages, frame)
+	return int32(start), int32(len(b.messages))
+}
+
+// add gives a socket a piece.
+func (b *batch) add(d *desk, c *conn, from, to int32) {
+	next := int32(len(b.pieces))
+	if d.run != b.run {
+		d.run, d.place = b.run, int32(len(b.shares))
+		b.shares = append(b.shares, share{conn: c, generation: d.generation, first: next, last: next})
+		b.pieces = append(b.pieces, piece{from, to, -1})
+		return
+	}
+	s := &b.shares[d.place]
+	if last := &b.pieces[s.last]; last.to == from {
+		last.to = to
+		return
+	}
+	b.pieces[s.last].next = next
+	s.last = next
+	b.pieces = append(b.pieces, piece{from, to, -1})
+}
+
+// flush writes each socket's share, in one go.
+func (b *batch) flush() {
+	for i := range b.shares {
+		s := &b.shares[i]
+		p := b.pieces[s.first]
+		messages := b.messages[p.from:p.to]
+		if p.next >= 0 {
+			b.gathered = append(b.gathered[:0], messages...)
+			for p.next >= 0 {
+				p = b.pieces[p.next]
+				b.gathered = append(b.gathered, b.messages[p.from:p.to]...)
+			}
+			messages = b.gathered
+		}
+		s.conn.deliver(s.generation, messages)
+	}
+}

@@ -1,0 +1,271 @@
+package realtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ping/domain"
+)
+
+// errAhead says that a client knows a position that the log does not have.
+var errAhead = errors.New("the position is beyond the log")
+
+// errBehind says that this node's tail lags far behind the read models.
+var errBehind = errors.New("this node has not caught up with the log")
+
+// catchUp brings the stream from where the client stands to where it is live.
+//
+// A round subscribes at a cut-off, one position a partition, from which on
+// live events are held back; replays what lies between the client and the
+// cut-off; and releases what was held back. When too much came meanwhile to be
+// held, it was dropped, and another round goes on from the cut-off.
+func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
+	if err := s.hub.starting.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer s.hub.starting.Release(1)
+	u := &upturn{socket: s, hub: s.hub}
+	if resume != nil {
+		u.resume(resume)
+	}
+	for {
+		err := u.round(ctx)
+		if err == nil {
+			err = u.pace(ctx, nil)
+		}
+		switch {
+		case errors.Is(err, errAhead):
+			u.anew(errPositionUnknown)
+		case err != nil:
+			return err
+		case s.conn.release(u.resumed()):
+			return nil
+		default:
+			u.from = u.cut
+		}
+	}
+}
+
+// upturn is a stream on its way to being live.
+type upturn struct {
+	socket   *socket
+	hub      *Hub
+	from     []int64 // what the client has seen, a partition; nil: it begins
+	cut      []int64 // where the present round subscribed
+	known    *memberships
+	resuming bool // the client is told when the replay is done
+	missing  bool // the client's positions are void: everything is a gap
+	greeted  bool // ready was sent
+	replayed int
+}
+
+// resume takes the positions of the client's first frame.
+func (u *upturn) resume(frame *clientFrame) {
+	u.resuming = true
+	if frame.Epoch != 0 && frame.Epoch != u.hub.log.Epoch() {
+		u.anew(errEpochChanged)
+		return
+	}
+	if len(frame.At) == 0 {
+		return // nothing to resume: it only does not want to be waited for
+	}
+	from, ok := parseAt(frame.At, u.hub.log.Partitions())
+	if !ok {
+		u.anew(errResumeInvalid)
+		return
+	}
+	u.from = from
+}
+
+// anew begins without the client's positions, and says why.
+func (u *upturn) anew(why refusal) {
+	u.socket.conn.send(message(errorFrame{Type: "error", Code: why.Code, Message: why.Message}))
+	u.from, u.missing = nil, true
+}
+
+// resumed makes the frame that ends a replay.
+func (u *upturn) resumed() []byte {
+	if !u.resuming {
+		return nil
+	}
+	return message(resumedFrame{Type: "resumed", Replayed: u.replayed, At: atStrings(u.cut)})
+}
+
+// round subscribes and replays up to there.
+func (u *upturn) round(ctx context.Context) error {
+	if err := u.subscribe(ctx); err != nil {
+		return err
+	}
+	streams := u.streams()
+	ids := make([]domain.ID, len(streams))
+	for i, st := range streams {
+		ids[i] = st.id
+	}
+	heads, err := u.hub.log.VersionsAt(ctx, ids, u.cut)
+	if err != nil {
+		return err
+	}
+	for i := range streams {
+		streams[i].head = heads[i]
+	}
+	if !u.greeted {
+		u.greeted = true
+		u.socket.conn.send(u.ready(streams))
+	}
+	switch {
+	case u.missing:
+		u.missing = false
+		return u.tellMissing(ctx, streams)
+	case u.from == nil:
+		return nil
+	}
+	return u.replay(ctx, streams, ids)
+}
+
+// subscribe attaches the socket to all partitions, in the rooms of which its
+// user is a member there and then.
+func (u *upturn) subscribe(ctx context.Context) (err error) {
+	if u.cut != nil {
+		for _, p := range u.hub.partitions {
+			p.detach(u.socket)
+		}
+	}
+	generation := u.socket.conn.hold()
+	if u.known, err = loadMemberships(ctx, u.hub.pool, u.hub.log, u.socket.user); err != nil {
+		return err
+	}
+	u.cut = make([]int64, len(u.hub.partitions))
+	for i, p := range u.hub.partitions {
+		if err := u.wait(ctx, p); err != nil {
+			return err
+		}
+		if u.cut[i], err = u.attach(ctx, p, generation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait lets the partition come to what the read models and the client have
+// seen already.
+func (u *upturn) wait(ctx context.Context, p *partition) error {
+	wanted := u.known.positions[p.id]
+	if u.from != nil {
+		wanted = max(wanted, u.from[p.id])
+	}
+	timeout := time.NewTimer(hubWait)
+	defer timeout.Stop()
+	for {
+		position, moved := p.reached(wanted)
+		if moved == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-moved:
+		case <-timeout.C:
+			if position < u.known.positions[p.id] {
+				return fmt.Errorf("partition %d: %w", p.id, errBehind)
+			}
+			return errAhead
+		}
+	}
+}
+
+// attach attaches to one partition. Where the partition does not remember all
+// changes since the read model's place, the log tells the first of them.
+func (u *upturn) attach(ctx context.Context, p *partition, generation uint32) (cut int64, err error) {
+	for {
+		cut, since := p.attach(u.socket, generation, u.known)
+		if since == 0 {
+			return cut, nil
+		}
+		if err := u.scan(ctx, p, since); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// scan applies the membership changes in the log up to a position.
+func (u *upturn) scan(ctx context.Context, p *partition, upTo int64) error {
+	tail := u.hub.log.Tail(p.id, u.known.positions[p.id])
+	defer tail.Close()
+	for u.known.positions[p.id] < upTo {
+		events, err := tail.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("scan memberships: %w", err)
+		}
+		for _, e := range events {
+			if e.Position > upTo {
+				break
+			}
+			if c, ok := changeOf(e, u.hub.logger); ok && c.user == u.socket.user {
+				u.known.apply(p.id, c)
+			}
+			u.known.positions[p.id] = e.Position
+		}
+	}
+	return nil
+}
+
+// stream is a conversation that the user is or was in, or the user's own
+// stream, and its version at the cut-off.
+type stream struct {
+	id        domain.ID
+	partition int
+	own       bool
+	spans     membership
+	head      int64
+}
+
+// streams lists what the client may see, the own stream last.
+func (u *upturn) streams() []stream {
+	var streams []stream
+	for partition, of := range u.known.of {
+		for id, spans := range of {
+			streams = append(streams, stream{id: id, partition: partition, spans: spans})
+		}
+	}
+	slices.SortFunc(streams, func(a, b stream) int { return bytes.Compare(a.id[:], b.id[:]) })
+	user := u.socket.user
+	return append(streams, stream{id: user, partition: u.hub.log.PartitionOf(user), own: true, spans: membership{{from: 1}}})
+}
+
+func (u *upturn) ready(streams []stream) []byte {
+	frame := readyFrame{Type: "ready", UserID: u.socket.user, Conversations: []conversationHead{}, At: atStrings(u.cut)}
+	if u.from != nil {
+		frame.At = atStrings(u.from)
+	}
+	for _, st := range streams {
+		if !st.own && st.spans.current() {
+			frame.Conversations = append(frame.Conversations, conversationHead{st.id, st.head})
+		}
+	}
+	return message(frame)
+}
+
+// tellMissing tells that everything up to the cut-off may be new.
+func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
+	var out []byte
+	for _, st := range streams {
+		for _, part := range st.spans.clip(0, st.head) {
+			out = append(out, st.gap(part)...)
+		}
+	}
+	return u.pace(ctx, out)
+}
+
+func (st *stream) gap(part span) []byte {
+	frame := gapFrame{Type: "gap", FromSeq: part.from, ToSeq: part.to}
+	if st.own {
+		frame.UserID = st.id
+	} else {
+		frame.ConversationID = st.id
+	}
+	return message(frame)
+}

@@ -1,0 +1,74 @@
+package realtime
+
+import "strconv"
+
+// CloseCode is why the server closed a stream. Its number tells the client
+// what to do: 4000-4499 reconnect and resume, 4500-4999 do not. Numbers are
+// part of the contract and never change.
+type CloseCode int
+
+// After these a client reconnects, with backoff, and resumes.
+const (
+	// CloseRestart: this node is shutting down; another takes over. The frame
+	// `reconnect` before it says after how long to come back.
+	CloseRestart CloseCode = 4000
+	// CloseSlow: the client read too slowly and too much waited for it.
+	CloseSlow CloseCode = 4001
+	// CloseExpired: the access token has expired; refresh it first.
+	CloseExpired CloseCode = 4002
+	// CloseResumeLate: `resume` came after the stream had begun. Reconnect with
+	// ?resume=1, for which the server waits.
+	CloseResumeLate CloseCode = 4003
+	// CloseInternal: something went wrong on the server.
+	CloseInternal CloseCode = 4004
+)
+
+// After these a client does not reconnect by itself.
+const (
+	// CloseProtocol: too many frames that the server could not accept.
+	CloseProtocol CloseCode = 4500
+	// CloseLoggedOut: the session was ended; log in again.
+	CloseLoggedOut CloseCode = 4501
+)
+
+// Codes of RFC 6455 that a client may see as well. All of them mean that the
+// client broke the WebSocket protocol, so reconnecting does not help.
+const (
+	closeInvalidText CloseCode = 1007 // a text frame that is not UTF-8; 1002 and 1009 are sent by gorilla
+)
+
+var closeReasons = map[CloseCode]string{
+	CloseRestart:     "restart: reconnect and resume",
+	CloseSlow:        "too slow: reconnect and resume",
+	CloseExpired:     "access token expired: refresh it, reconnect and resume",
+	CloseResumeLate:  "resume came too late: reconnect with ?resume=1",
+	CloseInternal:    "internal error: reconnect and resume",
+	CloseProtocol:    "too many invalid frames",
+	CloseLoggedOut:   "session ended",
+	closeInvalidText: "text frames are UTF-8",
+}
+
+// Reconnect reports whether a client may reconnect and resume by itself after
+// this code.
+func (c CloseCode) Reconnect() bool { return c >= 4000 && c < 4500 }
+
+func (c CloseCode) String() string { return strconv.Itoa(int(c)) + " " + closeReasons[c] }
+
+// refusal is the content of an `error` frame. The stream goes on after it.
+type refusal struct {
+	Code    string
+	Message string
+}
+
+// The codes of `error` frames; part of the contract.
+var (
+	errFrameInvalid    = refusal{"frame_invalid", "A frame is one JSON object with a type, in a text message."}
+	errFrameTooLarge   = refusal{"frame_too_large", "A frame has at most 4,096 bytes."}
+	errFrameBinary     = refusal{"frame_binary", "Frames are text messages; binary ones are not read."}
+	errTypeUnknown     = refusal{"type_unknown", "This type of frame is not known; see the protocol."}
+	errResumeInvalid   = refusal{"resume_invalid", `at is a list of "partition:position", each partition of this log at most once.`}
+	errPositionUnknown = refusal{"position_unknown", "A position is beyond the end of the log: it is not of this log. The gaps that follow say what to read again."}
+	errEpochChanged    = refusal{"epoch_changed", "The log was restored and its positions begin anew. The gaps that follow say what to read again."}
+	errTokenInvalid    = refusal{"token_invalid", "The access token is not valid or has expired; the stream ends when the old one does."}
+	errTokenOfOther    = refusal{"token_of_other_user", "The access token is another user's; open a stream for each user."}
+)

@@ -1,0 +1,321 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// conn is the network connection beneath a WebSocket. Everything that is
+// written to it, ours and gorilla's (which writes control messages only, each
+// in one Write), is whole WebSocket messages and goes through one queue: what
+// can be written without waiting is, in one system call; the rest is pending
+// and a goroutine, which lives as long as there is any, waits for the client.
+// So nobody who sends ever waits, and an idle socket has no buffer.
+type conn struct {
+	net.Conn
+	raw        syscall.RawConn // nil when writes cannot be tried, such as under TLS
+	maxPending int
+	grace      time.Duration
+	drains     *sync.WaitGroup // counts the goroutines that wait for clients
+	socket     *socket
+
+	mu       sync.Mutex
+	pending  []byte // not yet written
+	inFlight int    // bytes that the draining goroutine is writing
+	draining bool
+	closing  bool          // the close message is queued: nothing may follow it
+	closed   bool          // the connection is gone
+	relieved chan struct{} // closed when pending has become small; nil while nobody waits
+	cut      *time.Timer   // cuts the connection when the client does not close it
+
+	// Live messages are held back while what came before them is replayed.
+	holding  bool
+	held     []byte
+	overflow bool // held was dropped: the replay must go on further
+	// generation counts the subscriptions that this connection has had:
+	// messages for an earlier one, still under way, are not for the present.
+	generation uint32
+
+	// The argument and the results of try, which is made once because a
+	// closure for each write would be an allocation for each write.
+	try    func(fd uintptr) bool
+	tried  []byte
+	wrote  int
+	tryErr error
+}
+
+var errConnClosed = errors.New("the connection is closed")
+
+func newConn(c net.Conn, cfg Config, drains *sync.WaitGroup) *conn {
+	w := &conn{Conn: c, maxPending: cfg.MaxPending, grace: cfg.CloseGrace, drains: drains, holding: true}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		// Both are hints: a connection that refuses them still works.
+		_ = tcp.SetNoDelay(true)
+		_ = tcp.SetWriteBuffer(sendBuffer)
+	}
+	if sc, ok := c.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			w.raw = raw
+			w.try = w.tryOnce
+		}
+	}
+	return w
+}
+
+// tryOnce is the non-blocking write: the descriptors of net are non-blocking.
+func (c *conn) tryOnce(fd uintptr) bool {
+	for {
+		c.wrote, c.tryErr = syscall.Write(int(fd), c.tried)
+		if c.tryErr != syscall.EINTR {
+			return true
+		}
+	}
+}
+
+// Write queues what gorilla writes. It does not wait and does not keep b.
+func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return 0, errConnClosed
+	}
+	if c.closing {
+		return len(b), nil
+	}
+	c.write(b)
+	if len(b) > 0 && b[0] == closeOpcode {
+		c.end()
+	}
+	return len(b), nil
+}
+
+// SetWriteDeadline does nothing: Write never waits, and a deadline that
+// gorilla sets for a ping would hit the goroutine that waits for the client.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// send queues messages, ahead of those held back.
+func (c *conn) send(messages []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing && !c.closed {
+		c.write(messages)
+	}
+}
+
+// deliver queues live messages of a subscription.
+func (c *conn) deliver(generation uint32, messages []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing || c.closed || generation != c.generation:
+	case !c.holding:
+		c.write(messages)
+	case c.overflow:
+	case len(c.held)+len(messages) > c.maxPending/2:
+		c.held, c.overflow = nil, true
+	default:
+		c.held = append(c.held, messages...)
+	}
+}
+
+// hold begins a new subscription, whose messages are held back.
+func (c *conn) hold() (generation uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation++
+	c.holding, c.held, c.overflow = true, nil, false
+	return c.generation
+}
+
+// release sends last and then the messages held back; from now on they are
+// not. It returns false, sends nothing and goes on holding, when there were
+// too many to keep.
+func (c *conn) release(last []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.overflow {
+		return false
+	}
+	if out := append(last, c.held...); len(out) > 0 && !c.closing && !c.closed {
+		c.write(out)
+	}
+	c.holding, c.held = false, nil
+	return true
+}
+
+// write queues messages; c.mu is held. A client for whom nothing waits is
+// given any amount: it has not been slow yet.
+func (c *conn) write(messages []byte) {
+	if len(c.pending) == 0 && c.inFlight == 0 && c.raw != nil {
+		n, err := c.tryWrite(messages)
+		if err != nil {
+			c.abort()
+			return
+		}
+		if messages = messages[n:]; len(messages) == 0 {
+			return
+		}
+	}
+	if q := c.queued(); q > 0 && q+len(messages) > c.maxPending {
+		c.pending = append(c.pending, closeMessage(CloseSlow)...)
+		c.end()
+		return
+	}
+	c.pending = append(c.pending, messages...)
+	if !c.draining {
+		c.draining = true
+		c.drains.Add(1)
+		go c.drain()
+	}
+}
+
+// tryWrite writes what the kernel takes without waiting; c.mu is held.
+func (c *conn) tryWrite(messages []byte) (int, error) {
+	c.tried, c.wrote, c.tryErr = messages, 0, nil
+	err := c.raw.Write(c.try)
+	c.tried = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case c.tryErr == syscall.EAGAIN:
+		return 0, nil
+	case c.tryErr != nil:
+		return 0, c.tryErr
+	}
+	return c.wrote, nil
+}
+
+func (c *conn) queued() int { return len(c.pending) + c.inFlight }
+
+// drain writes what is pending until nothing is, waiting for the client. Each
+// part has a deadline of its own: slow progress is progress.
+func (c *conn) drain() {
+	defer c.drains.Done()
+	var out []byte
+	for {
+		c.mu.Lock()
+		if len(out) == 0 {
+			out, c.pending = c.pending, nil
+		}
+		c.inFlight = len(out)
+		c.relieve()
+		if len(out) == 0 || c.closed {
+			c.pending, c.inFlight, c.draining = nil, 0, false
+			// A deadline left behind would fail the next tryWrite.
+			_ = c.Conn.SetWriteDeadline(time.Time{})
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWait))
+		n, err := c.Conn.Write(out[:min(len(out), sendBuffer)])
+		if err != nil {
+			c.mu.Lock()
+			c.abort()
+			c.mu.Unlock()
+		}
+		out = out[n:]
+	}
+}
+
+// relieve wakes who waits for relief when there is some; c.mu is held.
+func (c *conn) relieve() {
+	if c.relieved != nil && c.eased() {
+		close(c.relieved)
+		c.relieved = nil
+	}
+}
+
+// eased reports whether little is pending; c.mu is held.
+func (c *conn) eased() bool { return c.closed || c.closing || c.queued() <= c.maxPending/4 }
+
+// idle reports whether relief would not wait.
+func (c *conn) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.eased()
+}
+
+// relief waits until little is pending.
+func (c *conn) relief(ctx context.Context) error {
+	c.mu.Lock()
+	if c.eased() {
+		c.mu.Unlock()
+		return ctx.Err()
+	}
+	if c.relieved == nil {
+		c.relieved = make(chan struct{})
+	}
+	relieved := c.relieved
+	c.mu.Unlock()
+	select {
+	case <-relieved:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close sends a close message after what is queued. The client answers it and
+// the connection ends; one that does not is cut after the grace.
+func (c *conn) close(code CloseCode) { c.closeAfter(nil, code) }
+
+// closeAfter is close with messages before it.
+func (c *conn) closeAfter(messages []byte, code CloseCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing || c.closed {
+		return
+	}
+	c.write(append(messages, closeMessage(code)...))
+	c.end()
+}
+
+// end lets nothing follow the close message just queued; c.mu is held.
+func (c *conn) end() {
+	if c.closing || c.closed {
+		return
+	}
+	c.closing, c.held = true, nil
+	c.relieve()
+	c.cut = time.AfterFunc(c.grace, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.abort()
+	})
+}
+
+// abort cuts the connection; what is pending is lost. c.mu is held.
+func (c *conn) abort() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		// Nothing is to linger in the kernel for a client that does not read.
+		_ = tcp.SetLinger(0)
+	}
+	c.shut()
+}
+
+// Close ends the connection; melody calls it when it has stopped reading.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shut()
+	return nil
+}
+
+func (c *conn) shut() {
+	if c.closed {
+		return
+	}
+	c.closed, c.held = true, nil
+	if c.cut != nil {
+		c.cut.Stop()
+	}
+	c.relieve()
+	// The error would be that of a connection that is gone already.
+	_ = c.Conn.Close()
+}

@@ -1,0 +1,183 @@
+package realtime
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/olahol/melody"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"ping/domain"
+	"ping/internal/auth"
+	"ping/internal/eventlog"
+)
+
+// Hub is the realtime side of a node: it follows the log and hands each event
+// to the sockets of those it is for.
+type Hub struct {
+	log     *eventlog.Log
+	pool    *pgxpool.Pool
+	tokens  *auth.Tokens
+	tickets *auth.Tickets
+	cfg     Config
+	logger  *slog.Logger
+	melody  *melody.Melody
+
+	users      users
+	partitions []*partition // made by Run
+	starting   *semaphore.Weighted
+	ready      chan struct{} // closed when partitions are there
+	background context.Context
+	stop       context.CancelFunc
+
+	draining atomic.Bool
+	sockets  sync.WaitGroup // streams, from their request to their end
+	drains   sync.WaitGroup // goroutines that wait for slow clients
+	mu       sync.Mutex     // orders the first of sockets against Run's wait
+	stopped  bool
+	left     chan struct{} // told when a stream has ended
+}
+
+// New makes a hub; it serves streams while Run runs.
+func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets, cfg Config, logger *slog.Logger) *Hub {
+	cfg = cfg.withDefaults()
+	background, stop := context.WithCancel(context.Background())
+	h := &Hub{
+		log: log, pool: pool, tokens: tokens, tickets: tickets, cfg: cfg, logger: logger,
+		users:      users{sockets: map[domain.ID][]*socket{}},
+		starting:   semaphore.NewWeighted(int64(cfg.MaxStarting)),
+		ready:      make(chan struct{}),
+		left:       make(chan struct{}, 1),
+		background: background, stop: stop,
+	}
+	h.melody = newMelody(h)
+	return h
+}
+
+// Run follows the log until ctx ends; then it cuts the streams that are left
+// and returns when all goroutines have ended. Call Drain before, for streams
+// to end in good order.
+func (h *Hub) Run(ctx context.Context) error {
+	defer h.end()
+	from, err := h.startPositions(ctx)
+	if err != nil {
+		return err
+	}
+	for id, position := range from {
+		h.partitions = append(h.partitions, newPartition(id, position, &h.users, h.logger))
+	}
+	close(h.ready)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range h.partitions {
+		group.Go(func() error { return h.follow(ctx, p) })
+	}
+	return group.Wait()
+}
+
+// startLag bounds how far behind the tip a hub begins, a partition.
+const startLag = 20_000
+
+// startPositions returns where to follow the log from: where the inbox stands,
+// so that the membership changes that it lacks are known here.
+func (h *Hub) startPositions(ctx context.Context) ([]int64, error) {
+	m, err := loadMemberships(ctx, h.pool, h.log, domain.ID{})
+	if err != nil {
+		return nil, fmt.Errorf("start realtime: %w", err)
+	}
+	from := h.log.Tips()
+	for p, tip := range from {
+		from[p] = max(min(tip, m.positions[p]), tip-startLag)
+	}
+	return from, nil
+}
+
+// follow hands on the events of one partition.
+func (h *Hub) follow(ctx context.Context, p *partition) error {
+	tail := h.log.Tail(p.id, p.position)
+	defer tail.Close()
+	for {
+		events, err := tail.Next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			h.logger.Warn("tail cannot be read", "partition", p.id, "error", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(time.Second):
+			}
+			continue
+		}
+		p.take(events)
+	}
+}
+
+// end cuts what streams are left and waits for all goroutines.
+func (h *Hub) end() {
+	h.mu.Lock()
+	h.stopped = true
+	h.mu.Unlock()
+	h.stop()
+	for _, s := range h.users.all() {
+		_ = s.conn.Close() // never fails
+	}
+	h.sockets.Wait()
+	h.drains.Wait()
+}
+
+// admit counts a stream in; it returns false when the hub has stopped.
+func (h *Hub) admit() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
+		return false
+	}
+	h.sockets.Add(1)
+	return true
+}
+
+// Sockets returns how many streams are open.
+func (h *Hub) Sockets() int {
+	h.users.mu.RLock()
+	defer h.users.mu.RUnlock()
+	return h.users.count
+}
+
+// CloseSession closes the streams that a session has on this node.
+func (h *Hub) CloseSession(session domain.ID) {
+	for _, s := range h.users.all() {
+		if s.ofSession(session) {
+			s.conn.close(CloseLoggedOut)
+		}
+	}
+}
+
+// Drain refuses new streams, asks the clients of the others to come back,
+// spread over Config.DrainSpread, and closes them. It returns when all have
+// gone; when ctx ends, the rest are cut and ctx's error is returned.
+func (h *Hub) Drain(ctx context.Context) error {
+	h.draining.Store(true)
+	for {
+		for _, s := range h.users.all() {
+			h.sendAway(s)
+		}
+		if h.Sockets() == 0 {
+			return nil
+		}
+		select {
+		case <-h.left:
+		case <-ctx.Done():
+			for _, s := range h.users.all() {
+				_ = s.conn.Close() // never fails
+			}
+			return fmt.Errorf("drain: %w", ctx.Err())
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package realtime
+
+import (
+	"container/heap"
+	"context"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+)
+
+// replay sends what the client may see between from and the cut-off. Events of
+// a partition go out in the order of their positions, whichever conversations
+// they are of: so at every moment the last position that the client has seen
+// of a partition is one that it can resume from.
+func (u *upturn) replay(ctx context.Context, streams []stream, ids []domain.ID) error {
+	seen, err := u.hub.log.VersionsAt(ctx, ids, u.from)
+	if err != nil {
+		return err
+	}
+	var out []byte
+	cursors := make([][]*cursor, len(u.hub.partitions))
+	for i, st := range streams {
+		if seen[i] >= st.head {
+			continue
+		}
+		if st.spans, err = u.completeSpans(ctx, st, seen[i]); err != nil {
+			return err
+		}
+		for _, part := range st.spans.clip(seen[i], st.head) {
+			if part.to-part.from >= int64(u.hub.cfg.MaxReplay) {
+				// Before the events of its partition: a client that is cut
+				// amid those and resumes from them has been told.
+				out = append(out, st.gap(part)...)
+				continue
+			}
+			cursors[st.partition] = append(cursors[st.partition], &cursor{stream: st.id, after: part.from - 1, upTo: part.to})
+		}
+	}
+	if err := u.pace(ctx, out); err != nil {
+		return err
+	}
+	for _, of := range cursors {
+		if err := u.merge(ctx, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// completeSpans adds the memberships before the first one known, as far as
+// they reach beyond what the client has seen.
+func (u *upturn) completeSpans(ctx context.Context, st stream, seen int64) (membership, error) {
+	first := st.spans[0].from
+	var earlier membership
+	for after := seen; after+1 < first; {
+		events, err := u.hub.log.ReadDecisive(ctx, st.id, after, replayPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			after = e.Version
+			c, ok := changeOf(e, u.hub.logger)
+			if !ok || c.user != u.socket.user || e.Version >= first {
+				continue
+			}
+			if !c.added && len(earlier) == 0 {
+				earlier = membership{{from: seen + 1}} // a member when the client left
+			}
+			earlier = earlier.apply(c)
+		}
+		if len(events) < replayPage {
+			break
+		}
+	}
+	return append(earlier, st.spans...), nil
+}
+
+// cursor reads one stretch of a stream, a page at a time.
+type cursor struct {
+	stream domain.ID
+	after  int64 // version up to which it was read
+	upTo   int64
+	page   []*eventlog.Event
+}
+
+// fill reads the next page when the last one is used up.
+func (c *cursor) fill(ctx context.Context, log *eventlog.Log, size int) error {
+	if len(c.page) > 0 || c.after >= c.upTo {
+		return nil
+	}
+	page, err := log.ReadStream(ctx, c.stream, c.after, int(min(int64(size), c.upTo-c.after)))
+	if err != nil {
+		return err
+	}
+	if len(page) == 0 {
+		c.after = c.upTo
+		return nil
+	}
+	c.page, c.after = page, page[len(page)-1].Version
+	return nil
+}
+
+// cursors is a heap; the first has the least position.
+type cursors []*cursor
+
+func (c cursors) Len() int           { return len(c) }
+func (c cursors) Less(i, j int) bool { return c[i].page[0].Position < c[j].page[0].Position }
+func (c cursors) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
+func (c *cursors) Push(x any)        { *c = append(*c, x.(*cursor)) }
+func (c *cursors) Pop() any {
+	last := (*c)[len(*c)-1]
+	*c = (*c)[:len(*c)-1]
+	return last
+}
+
+// merge sends the events of all cursors in the order of their positions.
+func (u *upturn) merge(ctx context.Context, of cursors) error {
+	if len(of) == 0 {
+		return nil
+	}
+	// What all pages hold together is bounded, with a few events each at least.
+	size := max(replayPage/len(of), 8)
+	merged := of[:0]
+	for _, c := range of {
+		if err := c.fill(ctx, u.hub.log, size); err != nil {
+			return err
+		}
+		if len(c.page) > 0 {
+			merged = append(merged, c)
+		}
+	}
+	heap.Init(&merged)
+	var out []byte
+	for len(merged) > 0 {
+		c := merged[0]
+		out = appendMessage(out, c.page[0].Frame)
+		u.replayed++
+		c.page = c.page[1:]
+		if len(out) >= sendBuffer {
+			if err := u.pace(ctx, out); err != nil {
+				return err
+			}
+			out = out[:0]
+		}
+		if err := c.fill(ctx, u.hub.log, size); err != nil {
+			return err
+		}
+		if len(c.page) == 0 {
+			heap.Pop(&merged)
+		} else {
+			heap.Fix(&merged, 0)
+		}
+	}
+	return u.pace(ctx, out)
+}
+
+// pace sends what was gathered and waits until the client has taken most of
+// it. Whoever waits for a client gives others the turn to start.
+func (u *upturn) pace(ctx context.Context, out []byte) error {
+	if len(out) > 0 {
+		u.socket.conn.send(out)
+	}
+	if u.socket.conn.idle() {
+		return ctx.Err()
+	}
+	u.hub.starting.Release(1)
+	err := u.socket.conn.relief(ctx)
+	// Taken back in any case: catchUp gives it back.
+	if again := u.hub.starting.Acquire(context.WithoutCancel(ctx), 1); err == nil {
+		err = again
+	}
+	return err
+}

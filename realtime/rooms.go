@@ -1,0 +1,231 @@
+package realtime
+
+import (
+	"log/slog"
+	"sync"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+)
+
+// partition hands the events of one partition of the log to the sockets of
+// this node. Its lock orders subscriptions exactly against the events: a
+// socket that attaches at a position gets every event after it, and none
+// before it.
+type partition struct {
+	id     int
+	users  *users
+	logger *slog.Logger
+
+	mu       sync.Mutex
+	position int64 // all events up to it have been handed on
+	rooms    map[domain.ID]*room
+	changes  changes
+	moved    chan struct{} // closed when position moves; nil while nobody waits
+
+	batch batch // used by take alone
+}
+
+// room is the sockets of a conversation's members.
+type room struct {
+	conversation domain.ID
+	members      []member
+}
+
+// member is a socket in a room; seat is where in its desk the room stands.
+type member struct {
+	socket *socket
+	seat   int32
+}
+
+// desk is what a partition keeps of a socket: guarded by the partition's lock,
+// stored with the socket.
+type desk struct {
+	attached   bool
+	generation uint32 // of the subscription, see conn
+	seats      []seat
+	// While the partition takes a run of events: which run, and where in its
+	// batch this socket stands.
+	run   uint32
+	place int32
+}
+
+// seat is a room that a socket is in; index is where in its members.
+type seat struct {
+	room  *room
+	index int32
+}
+
+func newPartition(id int, position int64, users *users, logger *slog.Logger) *partition {
+	return &partition{
+		id: id, users: users, logger: logger, position: position,
+		rooms: map[domain.ID]*room{}, changes: changes{since: position},
+	}
+}
+
+// take hands on a run of events. The sockets are written to outside the lock:
+// those who attach or leave meanwhile do not wait for it.
+func (p *partition) take(events []*eventlog.Event) {
+	p.mu.Lock()
+	p.batch.begin()
+	for _, e := range events {
+		p.hand(e)
+	}
+	p.position = events[len(events)-1].Position
+	if p.moved != nil {
+		close(p.moved)
+		p.moved = nil
+	}
+	p.mu.Unlock()
+	p.batch.flush()
+}
+
+// hand puts an event into the batch for all who are to get it. One who is
+// added is in the room for the event that adds him, one who is removed for
+// the event that removes him.
+func (p *partition) hand(e *eventlog.Event) {
+	c, ok := changeOf(e, p.logger)
+	if ok {
+		p.changes.add(c)
+		if c.added {
+			p.users.each(c.user, func(s *socket) { p.join(s, c.conversation) })
+		}
+	}
+	if r := p.rooms[e.Stream]; r != nil {
+		from, to := p.batch.encode(e.Frame)
+		for i := range r.members {
+			p.batch.add(&r.members[i].socket.desks[p.id], r.members[i].socket.conn, from, to)
+		}
+	} else if ofUser(e) {
+		p.handUser(e)
+	}
+	if ok && !c.added {
+		p.users.each(c.user, func(s *socket) { p.leave(s, c.conversation) })
+	}
+}
+
+// handUser puts an event of a user's own stream into the batch for that
+// user's sockets: there are few such events and no rooms for them.
+func (p *partition) handUser(e *eventlog.Event) {
+	var from, to int32
+	p.users.each(e.Stream, func(s *socket) {
+		if d := &s.desks[p.id]; d.attached {
+			if to == 0 {
+				from, to = p.batch.encode(e.Frame)
+			}
+			p.batch.add(d, s.conn, from, to)
+		}
+	})
+}
+
+// join puts an attached socket into a room; p.mu is held.
+func (p *partition) join(s *socket, conversation domain.ID) {
+	d := &s.desks[p.id]
+	if !d.attached || d.find(conversation) >= 0 {
+		return
+	}
+	r := p.rooms[conversation]
+	if r == nil {
+		r = &room{conversation: conversation}
+		p.rooms[conversation] = r
+	}
+	d.seats = append(d.seats, seat{room: r, index: int32(len(r.members))})
+	r.members = append(r.members, member{socket: s, seat: int32(len(d.seats) - 1)})
+}
+
+// leave takes a socket out of a room; p.mu is held.
+func (p *partition) leave(s *socket, conversation domain.ID) {
+	d := &s.desks[p.id]
+	if i := d.find(conversation); i >= 0 {
+		p.unseat(d, i)
+	}
+}
+
+// find returns which of the desk's seats is in the room; -1 for none.
+func (d *desk) find(conversation domain.ID) int {
+	for i := range d.seats {
+		if d.seats[i].room.conversation == conversation {
+			return i
+		}
+	}
+	return -1
+}
+
+// unseat removes a seat and its member. The last of each takes the freed
+// place, so that neither list has holes and neither is searched.
+func (p *partition) unseat(d *desk, i int) {
+	s := d.seats[i]
+	r := s.room
+	last := len(r.members) - 1
+	moved := r.members[last]
+	r.members[s.index] = moved
+	moved.socket.desks[p.id].seats[moved.seat].index = s.index
+	r.members[last] = member{}
+	r.members = r.members[:last]
+	if last == 0 {
+		delete(p.rooms, r.conversation)
+	}
+
+	end := len(d.seats) - 1
+	if i != end {
+		d.seats[i] = d.seats[end]
+		d.seats[i].room.members[d.seats[i].index].seat = int32(i)
+	}
+	d.seats[end] = seat{}
+	d.seats = d.seats[:end]
+}
+
+// attach takes a socket in: it is in the rooms of the user's conversations as
+// of the partition's position, which it returns, and every later event reaches
+// it. known is brought up to there. When changes are forgotten that known
+// lacks, it returns up to where (since) known must be brought first.
+func (p *partition) attach(s *socket, generation uint32, known *memberships) (cut, since int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known.positions[p.id] < p.changes.since {
+		return 0, p.changes.since
+	}
+	for _, c := range p.changes.after(known.positions[p.id]) {
+		if c.user == s.user {
+			known.apply(p.id, c)
+		}
+	}
+	known.positions[p.id] = p.position
+	if s.gone.Load() {
+		return p.position, 0 // its end has detached it already
+	}
+	d := &s.desks[p.id]
+	d.attached, d.generation = true, generation
+	for conversation, spans := range known.of[p.id] {
+		if spans.current() {
+			p.join(s, conversation)
+		}
+	}
+	return p.position, 0
+}
+
+// detach takes a socket out of the partition.
+func (p *partition) detach(s *socket) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := &s.desks[p.id]
+	d.attached = false
+	for len(d.seats) > 0 {
+		p.unseat(d, len(d.seats)-1)
+	}
+	d.seats = nil
+}
+
+// reached returns the partition's position and, when that is before wanted,
+// a channel that is closed when it moves.
+func (p *partition) reached(wanted int64) (position int64, moved <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.position >= wanted {
+		return p.position, nil
+	}
+	if p.moved == nil {
+		p.moved = make(chan struct{})
+	}
+	return p.position, p.moved
+}

@@ -1,0 +1,256 @@
+package realtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"ping/domain"
+	"ping/internal/auth"
+)
+
+// socket is one stream of a user. What is sent goes through conn; which events
+// it gets is kept in desks, by the partitions.
+type socket struct {
+	hub   *Hub
+	conn  *conn
+	user  domain.ID
+	desks []desk      // one a partition
+	gone  atomic.Bool // the stream has ended: no partition may take it in
+
+	announced string // the request's ?resume=
+	connected func() // called once, when upgraded
+	cancel    context.CancelFunc
+
+	// Used by the reading goroutine alone.
+	refusals    int
+	lastRefused time.Time
+
+	mu      sync.Mutex
+	claims  auth.Claims
+	expiry  *time.Timer
+	first   chan clientFrame // takes the first frame
+	started bool             // the first frame came, or is waited for no longer
+}
+
+func newSocket(h *Hub, claims auth.Claims, announced string) *socket {
+	return &socket{
+		hub: h, user: claims.UserID, claims: claims, announced: announced,
+		desks: make([]desk, len(h.partitions)),
+		first: make(chan clientFrame, 1),
+	}
+}
+
+// start begins the stream of an upgraded connection.
+func (s *socket) start() {
+	defer s.connected()
+	h := s.hub
+	h.users.add(s)
+	if h.draining.Load() {
+		h.sendAway(s)
+	}
+	ctx, cancel := context.WithCancel(h.background)
+	s.cancel = cancel
+	if ctx.Err() != nil {
+		_ = s.conn.Close() // the hub has ended meanwhile; never fails
+	}
+	s.expireAt(s.claims.ExpiresAt)
+	s.conn.send(message(helloFrame{
+		Type: "hello", SessionID: s.claims.SessionID, Epoch: h.log.Epoch(), HeartbeatMS: h.cfg.Heartbeat.Milliseconds(),
+		Limits: limits{
+			FrameBytes: maxFrame, Refusals: maxRefusals, ReplayEvents: h.cfg.MaxReplay,
+			PendingBytes: h.cfg.MaxPending, ResumeWaitMS: h.cfg.ResumeWait.Milliseconds(),
+		},
+	}))
+	h.sockets.Add(1)
+	go func() {
+		defer h.sockets.Done()
+		defer cancel()
+		s.run(ctx)
+	}()
+}
+
+// run brings the stream up: until it is live, this goroutine sends; then the
+// partitions do, and it ends.
+func (s *socket) run(ctx context.Context) {
+	defer s.survive()
+	resume, err := s.awaitResume(ctx)
+	if err == nil {
+		err = s.catchUp(ctx, resume)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		s.hub.logger.Error("stream could not start", "user_id", s.user, "error", err)
+		s.conn.close(CloseInternal)
+	}
+}
+
+// end forgets a stream whose connection is gone.
+func (s *socket) end() {
+	h := s.hub
+	s.gone.Store(true)
+	s.cancel()
+	h.users.remove(s)
+	for _, p := range h.partitions {
+		p.detach(s)
+	}
+	s.mu.Lock()
+	s.expiry.Stop()
+	s.mu.Unlock()
+	select {
+	case h.left <- struct{}{}:
+	default:
+	}
+}
+
+func (s *socket) expireAt(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.expiry == nil {
+		s.expiry = time.AfterFunc(time.Until(at), func() { s.conn.close(CloseExpired) })
+	} else {
+		s.expiry.Reset(time.Until(at))
+	}
+}
+
+func (s *socket) ofSession(session domain.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claims.SessionID == session
+}
+
+// survive turns a panic into the end of this stream alone.
+func (s *socket) survive() {
+	if r := recover(); r != nil {
+		s.hub.logger.Error("stream panicked", "user_id", s.user, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		s.conn.close(CloseInternal)
+	}
+}
+
+// receive handles a text message of the client.
+func (s *socket) receive(payload []byte) {
+	defer s.survive() // melody would leave a session that nobody reads
+	if len(payload) > maxFrame {
+		s.refuse(errFrameTooLarge, "")
+		return
+	}
+	if !utf8.Valid(payload) {
+		s.conn.close(closeInvalidText)
+		return
+	}
+	var frame clientFrame
+	if json.Unmarshal(payload, &frame) != nil || len(frame.ID) > maxReference {
+		s.refuse(errFrameInvalid, "")
+		return
+	}
+	first := s.take(frame)
+	switch frame.Type {
+	case "resume":
+		if !first {
+			s.conn.close(CloseResumeLate)
+		}
+	case "refresh":
+		s.refresh(frame)
+	case "ping":
+		s.conn.send(message(pongFrame{Type: "pong", Re: frame.ID}))
+	default:
+		s.refuse(errTypeUnknown, frame.ID)
+	}
+}
+
+// take hands the first frame to awaitResume. It reports whether this is the
+// first, and in time.
+func (s *socket) take(frame clientFrame) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		return false
+	}
+	s.started = true
+	s.first <- frame
+	return true
+}
+
+// awaitResume waits for the client's first frame, for as long as the request
+// announced, and returns it if it is `resume`.
+func (s *socket) awaitResume(ctx context.Context) (*clientFrame, error) {
+	wait := s.hub.cfg.ResumeWait
+	switch s.announced {
+	case "0":
+		wait = 0
+	case "1":
+		wait = announcedWait
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var frame clientFrame
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case frame = <-s.first:
+	case <-timer.C:
+		s.mu.Lock()
+		late := !s.started
+		s.started = true
+		s.mu.Unlock()
+		switch {
+		case !late:
+			frame = <-s.first // it came at the same moment
+		case s.announced == "1":
+			s.conn.close(CloseResumeLate) // its resume was promised and is not there
+			return nil, context.Canceled
+		}
+	}
+	s.mu.Lock()
+	s.first = nil // a stream lives long
+	s.mu.Unlock()
+	if frame.Type != "resume" {
+		return nil, nil
+	}
+	return &frame, nil
+}
+
+// refresh extends the stream by a newer token of the same user.
+func (s *socket) refresh(frame clientFrame) {
+	claims, err := s.hub.tokens.Verify(frame.AccessToken)
+	switch {
+	case err != nil:
+		s.refuse(errTokenInvalid, frame.ID)
+	case claims.UserID != s.user:
+		s.refuse(errTokenOfOther, frame.ID)
+	default:
+		s.mu.Lock()
+		s.claims = claims
+		s.mu.Unlock()
+		s.expireAt(claims.ExpiresAt)
+	}
+}
+
+// refuse answers a frame that cannot be accepted; after a few, the stream is
+// closed.
+func (s *socket) refuse(why refusal, re string) {
+	now := time.Now()
+	if now.Sub(s.lastRefused) > refusalsForgotten {
+		s.refusals = 0
+	}
+	s.refusals++
+	s.lastRefused = now
+	answer := message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re})
+	if s.refusals >= maxRefusals {
+		s.conn.closeAfter(answer, CloseProtocol)
+		return
+	}
+	s.conn.send(answer)
+}
+
+// sendAway tells a client to come back later, to another node.
+func (h *Hub) sendAway(s *socket) {
+	after := time.Duration(rand.Int64N(int64(h.cfg.DrainSpread)))
+	s.conn.closeAfter(message(reconnectFrame{Type: "reconnect", AfterMS: after.Milliseconds(), Reason: "restart"}), CloseRestart)
+}
