@@ -32,7 +32,7 @@ func NewTickets(rdb redis.UniversalClient) *Tickets { return &Tickets{rdb: rdb} 
 
 // Issue makes a ticket for the bearer of claims.
 func (t *Tickets) Issue(ctx context.Context, claims Claims) (string, error) {
-	ticket := newSecret()
+	ticket := NewSecret()
 	value, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encode ticket: %w", err)
@@ -66,8 +66,8 @@ func ticketKey(ticket string) string {
 	return "ping:ticket:" + hex.EncodeToString(sum[:])
 }
 
-// newSecret makes 256 random bits, as 43 characters that a URL can hold.
-func newSecret() string {
+// NewSecret makes 256 random bits, as 43 characters that a URL can hold.
+func NewSecret() string {
 	var b [32]byte
 	rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])

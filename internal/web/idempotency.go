@@ -33,7 +33,7 @@ func (a *Action) Resolve(ctx huma.Context) []error {
 
 // Request returns what makes a retry the same request, for a fingerprint:
 // the method and the path, and the body as it came.
-func (w *Write) Request() [][]byte { return append(w.Action.Request(), w.RawBody) }
+func (w *Write) Request() [][]byte { return [][]byte{[]byte(w.method), []byte(w.path), w.RawBody} }
 
 // Request returns what makes a retry the same request, for a fingerprint.
 func (a *Action) Request() [][]byte { return [][]byte{[]byte(a.method), []byte(a.path)} }

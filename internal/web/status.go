@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 )
 
 // The refusals that are not the domain's. Codes are part of the contract.
@@ -19,6 +20,9 @@ var (
 	errMethodNotAllowed = &domain.Error{Code: "method_not_allowed", Message: "This path has other methods; see the Allow header."}
 	errUnavailable      = &domain.Error{Code: "unavailable", Message: "This took too long; its outcome is unknown. Retry with the same Idempotency-Key."}
 	errClientGone       = &domain.Error{Code: "client_gone", Message: "The request was cancelled before it was answered."}
+	errKeyReused        = &domain.Error{Code: "idempotency_key_reused", Message: "This Idempotency-Key was used with another request; make a new key for each request."}
+	errOverloaded       = &domain.Error{Code: "overloaded", Message: "Too many requests are waiting; nothing was done. Try again shortly."}
+	errShuttingDown     = &domain.Error{Code: "shutting_down", Message: "This node is shutting down; retry with the same Idempotency-Key."}
 	errInternal         = &domain.Error{Code: "internal", Message: "Something went wrong here; it is not your request. Name the X-Request-Id when you report it."}
 )
 
@@ -91,6 +95,14 @@ func problem(err error) *Error {
 	var refusal *domain.Error
 	switch {
 	case errors.As(err, &refusal):
+	case errors.Is(err, eventlog.ErrKeyReused):
+		refusal = errKeyReused
+	case errors.Is(err, eventlog.ErrOverloaded):
+		refusal = errOverloaded
+	case errors.Is(err, eventlog.ErrClosed):
+		refusal = errShuttingDown
+	case errors.Is(err, eventlog.ErrUnavailable):
+		refusal = errUnavailable
 	case errors.Is(err, context.Canceled):
 		refusal = errClientGone
 	case errors.Is(err, context.DeadlineExceeded):

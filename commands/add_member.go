@@ -1,0 +1,85 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+	"ping/internal/web"
+)
+
+type addMemberInput struct {
+	web.Write
+	ConversationID domain.ID `path:"conversation_id"`
+	Body           struct {
+		UserID domain.ID    `json:"user_id"`
+		Role   *domain.Role `json:"role,omitempty" doc:"member, unless given."`
+	}
+}
+
+type memberOutput struct {
+	Status int
+	web.Written
+	Body web.Member
+}
+
+// addMember makes a user a member: 201, or 200 with the role he has when he
+// was one already.
+func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOutput, error) {
+	add := domain.AddMember{Actor: web.CallerFrom(ctx).UserID, UserID: in.Body.UserID, Role: domain.RoleMember}
+	if in.Body.Role != nil {
+		add.Role = *in.Body.Role
+	}
+	strangers, err := c.identities.strangers(ctx, []domain.ID{add.UserID})
+	if err != nil {
+		return nil, err
+	}
+	done, err := c.decide(ctx, command(in.ConversationID, add.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {
+			events, err := conversation.AddMember(add)
+			if err == nil && len(strangers) > 0 {
+				// Asked last: who may not add anyone learns of nobody.
+				return nil, domain.ErrUserNotFound
+			}
+			return events, err
+		})
+	if err != nil {
+		return nil, err
+	}
+	if len(done.Events) == 0 {
+		role, err := c.roleOf(ctx, in.ConversationID, add.UserID)
+		if err != nil {
+			return nil, err
+		}
+		return &memberOutput{Status: http.StatusOK, Written: written(done), Body: web.Member{UserID: add.UserID, Role: role}}, nil
+	}
+	added, err := payload[domain.MemberAdded](done.Events[0])
+	if err != nil {
+		return nil, err
+	}
+	return &memberOutput{Status: http.StatusCreated, Written: written(done), Body: web.Member{UserID: added.UserID, Role: added.Role}}, nil
+}
+
+// roleOf asks a conversation's state for a role: a decision that decides
+// nothing. ErrUserNotFound when the user has left meanwhile.
+func (c *commands) roleOf(ctx context.Context, conversation, user domain.ID) (domain.Role, error) {
+	roles := make(chan domain.Role, 1) // the decision may run again after ctx has ended
+	_, err := c.decide(ctx, eventlog.Command{Stream: conversation, Actor: user},
+		func(state *domain.Conversation, _ int64) ([]domain.Event, error) {
+			select {
+			case <-roles:
+			default:
+			}
+			roles <- state.Members[user].Role
+			return nil, nil
+		})
+	if err != nil {
+		return domain.NoRole, err
+	}
+	role := <-roles
+	if role == domain.NoRole {
+		return domain.NoRole, domain.ErrUserNotFound
+	}
+	return role, nil
+}

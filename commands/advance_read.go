@@ -1,0 +1,40 @@
+package commands
+
+import (
+	"context"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+type advanceReadInput struct {
+	web.Write
+	ConversationID domain.ID `path:"conversation_id"`
+	Body           struct {
+		Seq int64 `json:"seq" doc:"The seq up to which the caller has read." minimum:"1"`
+	}
+}
+
+type advanceReadOutput struct {
+	web.Written
+	Body struct {
+		Seq int64 `json:"seq" doc:"As asked for. A greater one from before stays."`
+	}
+}
+
+// advanceRead marks a conversation as read up to a seq.
+func (c *commands) advanceRead(ctx context.Context, in *advanceReadInput) (*advanceReadOutput, error) {
+	read := domain.AdvanceRead{Actor: web.CallerFrom(ctx).UserID, Seq: in.Body.Seq}
+	done, err := c.decide(ctx, command(in.ConversationID, read.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, version int64) ([]domain.Event, error) {
+			advance := read
+			advance.LastSeq = version
+			return conversation.AdvanceRead(advance)
+		})
+	if err != nil {
+		return nil, err
+	}
+	out := &advanceReadOutput{Written: written(done)}
+	out.Body.Seq = read.Seq
+	return out, nil
+}

@@ -1,0 +1,107 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+	"ping/internal/web"
+)
+
+type createConversationInput struct {
+	web.Write
+	Body struct {
+		Kind    domain.Kind `json:"kind" enum:"direct,group"`
+		Members []domain.ID `json:"members" doc:"The users beside the caller: exactly one for a direct conversation." maxItems:"1000" nullable:"false"`
+		Name    string      `json:"name,omitempty" doc:"Of a group: 1-100 characters after trimming." example:"The crew"`
+	}
+}
+
+type conversationOutput struct {
+	Status int
+	web.Written
+	Body web.Conversation
+}
+
+// createConversation begins a conversation, or finds the direct one that two
+// users have.
+func (c *commands) createConversation(ctx context.Context, in *createConversationInput) (*conversationOutput, error) {
+	create := domain.CreateConversation{
+		Actor: web.CallerFrom(ctx).UserID, Kind: in.Body.Kind, Name: in.Body.Name, Members: in.Body.Members,
+	}
+	if err := create.Check(); err != nil {
+		return nil, err
+	}
+	others := create.Others()
+	strangers, err := c.identities.strangers(ctx, others)
+	if err != nil {
+		return nil, err
+	}
+	if len(strangers) > 0 {
+		return nil, domain.ErrUserNotFound
+	}
+	id := conversationID(create, others, in.Key)
+	done, err := c.decide(ctx, command(id, create.Actor, in.Key, in.Request()), func(state *domain.Conversation, _ int64) ([]domain.Event, error) {
+		return state.Create(create)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(done.Events) == 0 {
+		return c.existingConversation(ctx, create.Actor, id, done)
+	}
+	conversation, err := createdConversation(create.Actor, done)
+	if err != nil {
+		return nil, err
+	}
+	return &conversationOutput{Status: http.StatusCreated, Written: written(done), Body: conversation}, nil
+}
+
+// conversationID names the conversation: a direct one by its two users, a
+// group by the request's key, so that a retry finds what it has made.
+func conversationID(create domain.CreateConversation, others []domain.ID, key string) domain.ID {
+	switch {
+	case create.Kind == domain.Direct:
+		return domain.DirectID(create.Actor, others[0])
+	case key != "":
+		return domain.DerivedID([]byte("group"), create.Actor[:], []byte(key))
+	}
+	return domain.ID(uuid.Must(uuid.NewV7()))
+}
+
+// createdConversation is a new conversation as its creator sees it, from the
+// events that made it.
+func createdConversation(creator domain.ID, done eventlog.Result) (web.Conversation, error) {
+	first := done.Events[0]
+	created, err := payload[domain.ConversationCreated](first)
+	if err != nil {
+		return web.Conversation{}, err
+	}
+	conversation := web.Conversation{
+		ID: first.Stream, Kind: created.Kind, MemberCount: len(done.Events) - 1, LastSeq: done.Version, CreatedAt: first.RecordedAt,
+	}
+	if created.Name != "" {
+		conversation.Name = &created.Name
+	}
+	for _, e := range done.Events[1:] {
+		added, err := payload[domain.MemberAdded](e)
+		if err != nil {
+			return web.Conversation{}, err
+		}
+		if added.UserID == creator {
+			conversation.Role = added.Role
+		}
+	}
+	return conversation, nil
+}
+
+func (c *commands) existingConversation(ctx context.Context, user, id domain.ID, done eventlog.Result) (*conversationOutput, error) {
+	conversation, err := c.conversation(ctx, user, id, done.At)
+	if err != nil {
+		return nil, err
+	}
+	return &conversationOutput{Status: http.StatusOK, Written: written(done), Body: conversation}, nil
+}

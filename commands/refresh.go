@@ -1,0 +1,58 @@
+package commands
+
+import (
+	"context"
+
+	"ping/internal/auth"
+	"ping/internal/web"
+)
+
+type refreshInput struct {
+	web.Write
+	Body struct {
+		RefreshToken string `json:"refresh_token" doc:"That of the last session answer." maxLength:"200"`
+	}
+}
+
+// refresh exchanges a refresh token. Under an Idempotency-Key the new token
+// follows from the old one and the key, so that a client whose answer was
+// lost can ask again; without a key a second use is taken for a theft.
+func (c *commands) refresh(ctx context.Context, in *refreshInput) (*sessionOutput, error) {
+	old, next := in.Body.RefreshToken, auth.NewSecret()
+	if in.Key != "" {
+		next = c.tokens.DeriveSecret("refresh", old, in.Key)
+	}
+	owner, ok, err := c.identities.exchange(ctx, old, next)
+	if err != nil {
+		return nil, err
+	}
+	replayed := false
+	if !ok {
+		if owner, replayed, err = c.identities.exchanged(ctx, old, next); err != nil {
+			return nil, err
+		}
+		if !replayed {
+			return nil, c.refuseRefresh(ctx, old)
+		}
+	}
+	user, at, err := c.profile(ctx, owner.user)
+	if err != nil {
+		return nil, err
+	}
+	out := c.session(user, owner.session, next)
+	out.Written = web.WrittenAt(at.String(), replayed)
+	return out, nil
+}
+
+// refuseRefresh refuses a token and, if it was used before, ends its session.
+func (c *commands) refuseRefresh(ctx context.Context, token string) error {
+	session, err := c.identities.revokeUsed(ctx, token)
+	if err != nil {
+		return err
+	}
+	if !session.IsZero() {
+		c.logger.Warn("refresh token used twice, session revoked", "session_id", session.String())
+		c.tellEnded(ctx, session)
+	}
+	return errRefreshTokenInvalid
+}

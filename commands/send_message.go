@@ -1,0 +1,84 @@
+package commands
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+	"ping/internal/web"
+)
+
+type sendMessageInput struct {
+	web.Write
+	ConversationID domain.ID `path:"conversation_id"`
+	Body           struct {
+		Body    string     `json:"body" doc:"1-4,000 characters after trimming; kept byte for byte." example:"Good morning!"`
+		ReplyTo *domain.ID `json:"reply_to,omitempty" nullable:"true" doc:"A message of the same conversation."`
+	}
+}
+
+type messageOutput struct {
+	web.Written
+	Body web.Message
+}
+
+// sendMessage adds a message to a conversation.
+func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*messageOutput, error) {
+	send := domain.SendMessage{
+		Actor: web.CallerFrom(ctx).UserID, MessageID: domain.ID(uuid.Must(uuid.NewV7())), Body: in.Body.Body,
+	}
+	repliable := true
+	if in.Body.ReplyTo != nil {
+		var err error
+		send.ReplyTo = *in.Body.ReplyTo
+		if repliable, err = c.isMessage(ctx, in.ConversationID, send.ReplyTo); err != nil {
+			return nil, err
+		}
+	}
+	done, err := c.decide(ctx, command(in.ConversationID, send.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {
+			events, err := conversation.SendMessage(send)
+			if err == nil && !repliable {
+				// Asked last: someone outside learns nothing of what is inside.
+				return nil, domain.ErrMessageNotFound
+			}
+			return events, err
+		})
+	if err != nil {
+		return nil, err
+	}
+	sent := domain.MessageSent{Body: send.Body, ReplyTo: send.ReplyTo}
+	if done.Replayed {
+		if sent, err = payload[domain.MessageSent](done.Events[0]); err != nil {
+			return nil, err
+		}
+	}
+	return &messageOutput{Written: written(done), Body: sentMessage(done.Events[0], sent)}, nil
+}
+
+// isMessage reports whether id is a message of the conversation.
+func (c *commands) isMessage(ctx context.Context, conversation, id domain.ID) (bool, error) {
+	e, err := c.log.EventByID(ctx, id)
+	if errors.Is(err, eventlog.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return e.Stream == conversation && e.Type == (domain.MessageSent{}).Type(), nil
+}
+
+// sentMessage is a message as its message.sent leaves it.
+func sentMessage(e *eventlog.Event, sent domain.MessageSent) web.Message {
+	m := web.Message{
+		ID: e.ID, ConversationID: e.Stream, Seq: e.Version, AuthorID: e.Actor, Body: sent.Body,
+		Reactions: []web.Reaction{}, SentAt: e.RecordedAt,
+	}
+	if !sent.ReplyTo.IsZero() {
+		m.ReplyTo = &sent.ReplyTo
+	}
+	return m
+}
