@@ -89,3 +89,6 @@ func (n *NATS) Stop() {
 	n.server.Shutdown()
 	n.server.WaitForShutdown()
 }
+
+// Dir returns the folder of the server's store.
+func (n *NATS) Dir() string { return n.dir }
