@@ -1,0 +1,31 @@
+package eventlog
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Waiting returns how many commands wait for a lane.
+func (l *Log) Waiting() (n int) {
+	for _, ln := range l.lanes {
+		n += len(ln.queue)
+	}
+	return n
+}
+
+// Refused returns how many appends had to be decided again.
+func (l *Log) Refused() int { return value(l.metrics.refused) }
+
+// TailSources returns how many older events tails took from JetStream and from
+// Postgres.
+func (l *Log) TailSources() (mirror, postgres int) {
+	return value(l.metrics.tailMirror), value(l.metrics.tailPostgres)
+}
+
+func value(c prometheus.Counter) int {
+	var m dto.Metric
+	if err := c.Write(&m); err != nil {
+		panic(err)
+	}
+	return int(m.GetCounter().GetValue())
+}

@@ -1,0 +1,58 @@
+package eventlog
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestFeed: whatever the order in which events come, however often, readers
+// see each once and in order, and a gap is reported while there is one.
+func TestFeed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		start := rapid.Int64Range(0, 50).Draw(t, "start")
+		const count = 40
+		f := newFeed(0, rapid.IntRange(1, 64).Draw(t, "ring"), start)
+		arrivals := rapid.SliceOfN(rapid.Int64Range(start+1, start+count), 0, 200).Draw(t, "arrivals")
+		arrived := map[int64]bool{}
+		reader := start
+		for _, position := range arrivals {
+			arrived[position] = true
+			_, gap := f.add(&Event{Position: position})
+
+			tip := start
+			for arrived[tip+1] {
+				tip++
+			}
+			require.Equal(t, tip, f.seen())
+			greatest := tip
+			for p := range arrived {
+				greatest = max(greatest, p)
+			}
+			require.Equal(t, greatest > tip, gap)
+			after, upTo, ok := f.gap()
+			require.Equal(t, gap, ok)
+			if ok {
+				require.Equal(t, tip, after)
+				for p := after + 1; p <= upTo; p++ {
+					require.False(t, arrived[p], "%d is asked for though it is there", p)
+				}
+			}
+
+			events, _, cold, _ := f.after(reader, 3)
+			if cold {
+				reader = tip // a cold reader reads elsewhere, up to the tip
+				continue
+			}
+			for _, e := range events {
+				reader++
+				require.Equal(t, reader, e.Position)
+			}
+		}
+		require.LessOrEqual(t, len(f.ahead), count, "what was passed by is let go")
+		for p := range f.ahead {
+			require.Greater(t, p, f.tip)
+		}
+	})
+}
