@@ -2,11 +2,11 @@ package realtime
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"ping/domain"
 )
@@ -153,28 +153,15 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 // wait lets the partition come to what the read models and the client have
 // seen already.
 func (u *upturn) wait(ctx context.Context, p *partition) error {
-	wanted := u.known.positions[p.id]
-	if u.from != nil {
-		wanted = max(wanted, u.from[p.id])
+	bounded, cancel := context.WithTimeout(ctx, hubWait)
+	defer cancel()
+	if p.reach(bounded, u.known.positions[p.id]) != nil {
+		return cmp.Or(ctx.Err(), errBehind)
 	}
-	timeout := time.NewTimer(hubWait)
-	defer timeout.Stop()
-	for {
-		position, moved := p.reached(wanted)
-		if moved == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-moved:
-		case <-timeout.C:
-			if position < u.known.positions[p.id] {
-				return fmt.Errorf("partition %d: %w", p.id, errBehind)
-			}
-			return errAhead
-		}
+	if u.from != nil && p.reach(bounded, u.from[p.id]) != nil {
+		return cmp.Or(ctx.Err(), errAhead)
 	}
+	return nil
 }
 
 // attach attaches to one partition. Where the partition does not remember all

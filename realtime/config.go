@@ -64,7 +64,7 @@ const (
 	announcedWait = 10 * time.Second
 	// hubWait is how long a stream waits for this node's tail to reach a
 	// position that the client or the read models have seen already.
-	hubWait = 5 * time.Second
+	hubWait = 2 * time.Second
 	// sendBuffer is the kernel's buffer for one client, in bytes. The default
 	// grows to megabytes, in which a stalled client hides.
 	sendBuffer = 64 << 10

@@ -32,7 +32,7 @@ type Hub struct {
 	users      users
 	partitions []*partition // made by Run
 	starting   *semaphore.Weighted
-	ready      chan struct{} // closed when partitions are there
+	ready      chan struct{} // closed when the partitions have caught up
 	background context.Context
 	stop       context.CancelFunc
 
@@ -72,11 +72,21 @@ func (h *Hub) Run(ctx context.Context) error {
 	for id, position := range from {
 		h.partitions = append(h.partitions, newPartition(id, position, &h.users, h.logger))
 	}
-	close(h.ready)
+	tips := h.log.Tips()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range h.partitions {
 		group.Go(func() error { return h.follow(ctx, p) })
 	}
+	group.Go(func() error {
+		// Until then a stream would begin in the past.
+		for i, p := range h.partitions {
+			if err := p.reach(ctx, tips[i]); err != nil {
+				return nil
+			}
+		}
+		close(h.ready)
+		return nil
+	})
 	return group.Wait()
 }
 

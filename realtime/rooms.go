@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
@@ -216,16 +217,23 @@ func (p *partition) detach(s *socket) {
 	d.seats = nil
 }
 
-// reached returns the partition's position and, when that is before wanted,
-// a channel that is closed when it moves.
-func (p *partition) reached(wanted int64) (position int64, moved <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.position >= wanted {
-		return p.position, nil
+// reach waits until the partition is at a position.
+func (p *partition) reach(ctx context.Context, wanted int64) error {
+	for {
+		p.mu.Lock()
+		if p.position >= wanted {
+			p.mu.Unlock()
+			return nil
+		}
+		if p.moved == nil {
+			p.moved = make(chan struct{})
+		}
+		moved := p.moved
+		p.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	if p.moved == nil {
-		p.moved = make(chan struct{})
-	}
-	return p.position, p.moved
 }
