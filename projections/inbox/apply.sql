@@ -1,0 +1,86 @@
+-- Most batches hold nothing but messages; asking once is cheaper than looking
+-- for each of the others.
+IF EXISTS (SELECT FROM batch WHERE type <> 'message.sent') THEN
+    INSERT INTO conversations (id, partition, kind, name, created_at, active_at, member_count, last_seq, last_ordinal)
+    SELECT stream, partition, payload->>'kind', payload->>'name', recorded_at, recorded_at, 0, 0, 0
+      FROM batch
+     WHERE type = 'conversation.created';
+
+    -- Before the batch, last_seq - last_ordinal events were no messages.
+    INSERT INTO skips (conversation_id, seq, skipped)
+    SELECT b.stream, b.version, c.last_seq - c.last_ordinal + b.nth
+      FROM (SELECT stream, version, row_number() OVER (PARTITION BY stream ORDER BY version) AS nth
+              FROM batch
+             WHERE type <> 'message.sent') AS b
+      JOIN conversations AS c ON c.id = b.stream;
+END IF;
+
+UPDATE conversations AS c
+   SET last_seq = b.last_seq,
+       last_ordinal = b.last_seq - (c.last_seq - c.last_ordinal + b.skipped),
+       active_at = greatest(c.active_at, b.last_sent_at),
+       member_count = c.member_count + b.joined
+  FROM (SELECT stream,
+               max(version) AS last_seq,
+               count(*) FILTER (WHERE type <> 'message.sent') AS skipped,
+               max(recorded_at) FILTER (WHERE type = 'message.sent') AS last_sent_at,
+               count(*) FILTER (WHERE type = 'member.added') - count(*) FILTER (WHERE type = 'member.removed') AS joined
+          FROM batch
+         GROUP BY stream) AS b
+ WHERE c.id = b.stream;
+
+IF EXISTS (SELECT FROM batch WHERE type IN ('member.added', 'member.role_changed', 'member.removed')) THEN
+    -- Of several events about one member only the last of its type matters here:
+    -- what came before the member joined again is over.
+    INSERT INTO members AS m (conversation_id, user_id, role, joined_at, joined_seq, read_ordinal)
+    SELECT DISTINCT ON (b.stream, b.user_id)
+           b.stream, b.user_id, b.role, b.recorded_at, b.version, b.version - s.skipped
+      FROM (SELECT stream, version, recorded_at, (payload->>'user_id')::uuid AS user_id, payload->>'role' AS role
+              FROM batch
+             WHERE type = 'member.added') AS b
+      JOIN skips AS s ON s.conversation_id = b.stream AND s.seq = b.version
+     ORDER BY b.stream, b.user_id, b.version DESC
+        ON CONFLICT ON CONSTRAINT members_pkey DO UPDATE
+       SET role = excluded.role,
+           joined_at = excluded.joined_at,
+           joined_seq = excluded.joined_seq,
+           removed_seq = NULL,
+           read_ordinal = greatest(m.read_ordinal, excluded.read_ordinal);
+
+    UPDATE members AS m
+       SET role = b.role
+      FROM (SELECT DISTINCT ON (stream, payload->>'user_id')
+                   stream, version, (payload->>'user_id')::uuid AS user_id, payload->>'role' AS role
+              FROM batch
+             WHERE type = 'member.role_changed'
+             ORDER BY stream, payload->>'user_id', version DESC) AS b
+     WHERE m.conversation_id = b.stream AND m.user_id = b.user_id AND m.joined_seq < b.version;
+
+    UPDATE members AS m
+       SET removed_seq = b.version
+      FROM (SELECT stream, (payload->>'user_id')::uuid AS user_id, max(version) AS version
+              FROM batch
+             WHERE type = 'member.removed'
+             GROUP BY 1, 2) AS b
+     WHERE m.conversation_id = b.stream AND m.user_id = b.user_id AND m.joined_seq < b.version;
+END IF;
+
+-- Who sends has read what was there, and the own message. Ordinals rise with
+-- seq, so the greatest seq of each member is enough, in whatever order the
+-- events came; a seq from the future would depend on what follows: it counts
+-- as the marker's own place.
+UPDATE members AS m
+   SET read_ordinal = b.seq - s.skipped
+  FROM (SELECT stream, actor,
+               max(CASE type WHEN 'message.sent' THEN version
+                             ELSE least((payload->>'seq')::bigint, version) END) AS seq
+          FROM batch
+         WHERE type IN ('message.sent', 'read.advanced')
+         GROUP BY stream, actor) AS b
+ CROSS JOIN LATERAL (
+        SELECT skipped
+          FROM skips
+         WHERE conversation_id = b.stream AND seq <= b.seq
+         ORDER BY seq DESC
+         LIMIT 1) AS s
+ WHERE m.conversation_id = b.stream AND m.user_id = b.actor AND m.read_ordinal < b.seq - s.skipped;

@@ -1,0 +1,277 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"ping/internal/eventlog"
+)
+
+// Config tunes a Runner. The zero value of a field means its default.
+type Config struct {
+	// Interval is the least time between the beginnings of two batches of a
+	// projection (20 ms). The first event after a pause is applied at once;
+	// under load a longer interval makes batches larger and so cheaper.
+	Interval time.Duration
+	// MaxBatch is the most events that one transaction applies (2,000).
+	MaxBatch int
+	// LeaseCheck is how often nodes look for partitions that nobody applies,
+	// and share them out anew when a node came or went (500 ms).
+	LeaseCheck time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Interval <= 0 {
+		c.Interval = 20 * time.Millisecond
+	}
+	if c.MaxBatch <= 0 {
+		c.MaxBatch = 2000
+	}
+	if c.LeaseCheck <= 0 {
+		c.LeaseCheck = 500 * time.Millisecond
+	}
+	return c
+}
+
+// Runner keeps projections up with the log, sharing their partitions with the
+// runners of other nodes.
+type Runner struct {
+	pool        *pgxpool.Pool
+	log         *eventlog.Log
+	projections []Projection
+	cfg         Config
+	logger      *slog.Logger
+	metrics     *metrics
+}
+
+// NewRunner makes a runner; it works while Run runs. Each projection takes one
+// connection out of the pool.
+func NewRunner(pool *pgxpool.Pool, log *eventlog.Log, all []Projection, cfg Config, logger *slog.Logger) *Runner {
+	return &Runner{pool: pool, log: log, projections: all, cfg: cfg.withDefaults(), logger: logger, metrics: newMetrics()}
+}
+
+// Run installs what is missing and applies events until ctx ends.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := Install(ctx, r.pool, r.projections, r.logger); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	var group errgroup.Group
+	for _, p := range r.projections {
+		w := &worker{Runner: r, projection: p, logger: r.logger.With("projection", p.Name)}
+		group.Go(func() error {
+			w.run(ctx)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// worker applies one projection, in sessions: each has a connection, and ends
+// with the first error that a new one may get over.
+type worker struct {
+	*Runner
+	projection Projection
+	logger     *slog.Logger
+}
+
+const (
+	firstPause = 20 * time.Millisecond
+	maxPause   = 5 * time.Second
+)
+
+func (w *worker) run(ctx context.Context) {
+	pause := firstPause
+	for {
+		s, err := w.open(ctx)
+		if err == nil {
+			err = s.run(ctx)
+			if s.applied {
+				pause = firstPause
+			}
+			s.close(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errFenced):
+			w.logger.Info("projection's checkpoints were moved by someone else; reading them again")
+		default:
+			w.logger.Error("projection stands still and will be tried again", "error", err, "pause", pause)
+		}
+		if !sleep(ctx, pause) {
+			return
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// session is a worker's time with one connection.
+type session struct {
+	*worker
+	*applier
+	leases    *leases
+	positions map[int16]int64 // of the partitions held, what is applied
+	balanceAt time.Time
+	applied   bool // something, in this session
+}
+
+func (w *worker) open(ctx context.Context) (*session, error) {
+	a, err := newApplier(ctx, w.pool, w.projection, w.projection.Name)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLeases(ctx, a.conn, w.projection.Name)
+	if err != nil {
+		a.close(ctx)
+		return nil, fmt.Errorf("lease: %w", err)
+	}
+	return &session{worker: w, applier: a, leases: l}, nil
+}
+
+func (s *session) run(ctx context.Context) error {
+	var began time.Time // the last batch, or the last time that there was none to be found
+	woken := false
+	for {
+		if !sleep(ctx, time.Until(began.Add(s.cfg.Interval))) {
+			return ctx.Err()
+		}
+		if err := s.balance(ctx); err != nil {
+			return fmt.Errorf("lease: %w", err)
+		}
+		tips := s.log.Tips()
+		spans := s.spans(tips)
+		if len(spans) > 0 || woken {
+			// Woken for nothing counts too: events of partitions that other
+			// nodes apply must not keep this one turning.
+			began = time.Now()
+		}
+		var err error
+		if len(spans) > 0 {
+			woken, err = false, s.step(ctx, spans)
+		} else {
+			woken, err = s.wait(ctx, tips)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// balance sees to the leases when it is time, and reads the checkpoints of
+// those that are new. Checkpoints of leases held are known: whoever else moves
+// them makes the next batch fail at the fence.
+func (s *session) balance(ctx context.Context) error {
+	now := time.Now()
+	if now.Before(s.balanceAt) {
+		return nil
+	}
+	settled, err := s.leases.balance(ctx, s.log.Partitions())
+	if err != nil {
+		return err
+	}
+	s.balanceAt = now.Add(s.cfg.LeaseCheck)
+	if !settled {
+		s.balanceAt = now.Add(s.cfg.LeaseCheck / 10)
+	}
+	positions := make(map[int16]int64, len(s.leases.held))
+	var read map[int16]int64
+	for _, p := range s.leases.held {
+		at, known := s.positions[p]
+		if !known {
+			if read == nil {
+				if read, err = s.applier.positions(ctx); err != nil {
+					return err
+				}
+			}
+			at = read[p]
+		}
+		positions[p] = at
+	}
+	s.positions = positions
+	return nil
+}
+
+// spans returns what to apply next: from every partition that is behind, an
+// equal share of the batch at most.
+func (s *session) spans(tips []int64) []span {
+	var spans []span
+	for _, p := range s.leases.held {
+		if at := s.positions[p]; tips[p] > at {
+			spans = append(spans, span{p, at, tips[p]})
+		}
+	}
+	s.metrics.lag.WithLabelValues(s.projection.Name).Set(float64(events(spans)))
+	return limit(spans, s.cfg.MaxBatch)
+}
+
+// limit shortens spans so that they have about most events, and each at least one.
+func limit(spans []span, most int) []span {
+	if len(spans) == 0 || events(spans) <= int64(most) {
+		return spans
+	}
+	share := int64(max(most/len(spans), 1))
+	for i := range spans {
+		spans[i].upto = min(spans[i].upto, spans[i].after+share)
+	}
+	return spans
+}
+
+func (s *session) step(ctx context.Context, spans []span) error {
+	began := time.Now()
+	if err := s.applyAround(ctx, spans, s.parkPoison); err != nil {
+		return err
+	}
+	s.applied = true
+	for _, done := range spans {
+		s.positions[done.partition] = done.upto
+	}
+	s.metrics.seconds.WithLabelValues(s.projection.Name).Observe(time.Since(began).Seconds())
+	s.metrics.applied.WithLabelValues(s.projection.Name).Add(float64(events(spans)))
+	return nil
+}
+
+// parkPoison puts an event aside, so that the projection goes on without it.
+func (s *session) parkPoison(ctx context.Context, at span, cause error) error {
+	if err := s.park(ctx, at, cause); err != nil {
+		return fmt.Errorf("park %d:%d: %w", at.partition, at.upto, err)
+	}
+	s.metrics.parked.WithLabelValues(s.projection.Name).Inc()
+	s.logger.Error("event cannot be applied and was parked", "partition", at.partition, "position", at.upto, "error", describe(cause))
+	return nil
+}
+
+// wait blocks until the log has moved beyond tips or the leases are due; woken
+// says which.
+func (s *session) wait(ctx context.Context, tips []int64) (woken bool, err error) {
+	due, cancel := context.WithDeadline(ctx, s.balanceAt)
+	defer cancel()
+	_, err = s.log.Wait(due, tips)
+	if err != nil && ctx.Err() == nil && due.Err() != nil {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// sleep waits for d and reports whether ctx still runs.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
