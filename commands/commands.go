@@ -79,13 +79,11 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 	return nil
 }
 
-// command makes the log's command of a request. The key is the caller's own:
-// another's same key in the same conversation is another command. Without a
-// key the log makes an id.
+// command makes the log's command of a request.
 func command(stream, actor domain.ID, key string, request [][]byte) eventlog.Command {
 	cmd := eventlog.Command{Stream: stream, Actor: actor}
 	if key != "" {
-		cmd.ID = domain.DerivedID([]byte("command"), actor[:], []byte(key)).String()
+		cmd.Key = key
 		cmd.Fingerprint = eventlog.Fingerprint(request...)
 	}
 	return cmd

@@ -118,7 +118,7 @@ func (c *commands) finishRegistration(ctx context.Context, in *registerInput, wh
 // notes that it is. The fingerprint is the same for all: the one registration
 // of a user is never another request.
 func (c *commands) appendRegistered(ctx context.Context, user domain.ID, displayName string) (eventlog.Result, error) {
-	cmd := eventlog.Command{Stream: user, ID: registerCommand, Actor: user}
+	cmd := eventlog.Command{Stream: user, Key: registerCommand, Actor: user}
 	done, err := eventlog.Execute(ctx, c.log, eventlog.Users, cmd, func(u *domain.User, _ int64) ([]domain.Event, error) {
 		return u.Register(domain.RegisterUser{DisplayName: displayName})
 	})

@@ -43,7 +43,7 @@ CREATE TABLE log.events (
     decisive       boolean     NOT NULL,
     recorded_at    timestamptz NOT NULL,
     actor          uuid        NOT NULL,
-    command_id     text        NOT NULL,
+    command_id     uuid        NOT NULL,
     ordinal        smallint    NOT NULL,
     command_size   smallint    NOT NULL DEFAULT 1,
     fingerprint    bigint      NOT NULL,
@@ -58,6 +58,7 @@ CREATE UNIQUE INDEX events_command ON log.events (stream, command_id) WHERE ordi
 CREATE UNIQUE INDEX events_id ON log.events (id);
 -- States are loaded from these alone, however long the stream is.
 CREATE INDEX events_decisive ON log.events (stream, version) WHERE decisive;
+COMMENT ON COLUMN log.events.command_id IS 'Derived from the actor and his idempotency key: one user''s key never meets another''s.';
 COMMENT ON COLUMN log.events.ordinal IS 'Place of the event among those of its command, from 0.';
 COMMENT ON COLUMN log.events.command_size IS 'How many events the command had; their versions follow one another.';
 COMMENT ON COLUMN log.events.fingerprint IS 'Hash of the request that the command came with: the same id with another request is refused.';
@@ -67,7 +68,7 @@ COMMENT ON COLUMN log.events.payload IS 'json, not jsonb: the bytes come back as
 -- They too answer a retry as the first time.
 CREATE TABLE log.receipts (
     stream      uuid   NOT NULL,
-    command_id  text   NOT NULL,
+    command_id  uuid   NOT NULL,
     fingerprint bigint NOT NULL,
     version     bigint NOT NULL,
     position    bigint NOT NULL,
@@ -96,7 +97,7 @@ CREATE FUNCTION log.append(
     s_ids uuid[], s_p_idx int[], s_known bigint[], s_counts int[], s_guard int[], s_last int[],
     e_p_idx int[], e_p_off int[], e_s_idx int[], e_s_off int[],
     e_ids uuid[], e_types text[], e_schemas smallint[], e_decisive boolean[], e_actors uuid[],
-    e_command_ids text[], e_ordinals smallint[], e_sizes smallint[], e_fingerprints bigint[],
+    e_command_ids uuid[], e_ordinals smallint[], e_sizes smallint[], e_fingerprints bigint[],
     e_correlations uuid[], e_causations uuid[], e_payloads json[],
     OUT bases bigint[], OUT times timestamptz[], OUT versions bigint[],
     OUT conflicts uuid[], OUT repeats boolean

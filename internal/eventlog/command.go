@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"ping/domain"
 )
 
@@ -19,20 +17,20 @@ var (
 	// ErrOverloaded: the lane's queue is full; nothing was done. Retry later.
 	ErrOverloaded = errors.New("too many commands are waiting")
 	// ErrUnavailable: Postgres did not answer in time. Whether the command
-	// happened is unknown; a retry with the same id is safe.
+	// happened is unknown; a retry with the same key is safe.
 	ErrUnavailable = errors.New("the log cannot be reached")
-	// ErrClosed: the log is shutting down; retry with the same id elsewhere.
+	// ErrClosed: the log is shutting down; retry with the same key elsewhere.
 	ErrClosed = errors.New("the log is closed")
 )
 
 // Command is a request to change one stream.
 type Command struct {
 	Stream domain.ID
-	// ID names the command for ever within its stream: a retry with the same
-	// ID has no second effect. It is the client's Idempotency-Key; when it is
-	// empty, one is made and nobody can retry it.
-	ID string
-	// Fingerprint tells the request apart from others that carry the same ID
+	// Key names the command for ever among the actor's commands to the stream:
+	// a retry with the same key has no second effect. It is the client's
+	// Idempotency-Key; a command without one cannot be retried.
+	Key string
+	// Fingerprint tells the request apart from others that carry the same key
 	// by mistake; see Fingerprint.
 	Fingerprint int64
 	Actor       domain.ID
@@ -90,20 +88,21 @@ var (
 //
 // A command that happened before returns its first result and is not decided
 // again; with another fingerprint it is ErrKeyReused. When ctx ends first the
-// outcome is unknown; a retry with the same ID finds it out.
+// outcome is unknown; a retry with the same key finds it out.
 func Execute[S any](ctx context.Context, l *Log, agg Aggregate[S], cmd Command,
 	decide func(state S, version int64) ([]domain.Event, error)) (Result, error) {
 	r := &request{
 		ctx:     ctx,
 		Command: cmd,
-		keyed:   cmd.ID != "",
 		fresh:   func() any { return agg.New() },
 		evolve:  func(s any, e domain.Event) { agg.Evolve(s.(S), e) },
 		decide:  func(s any, v int64) ([]domain.Event, error) { return decide(s.(S), v) },
 		done:    make(chan outcome, 1),
 	}
-	if !r.keyed {
-		r.ID = uuid.NewString()
+	if r.keyed() {
+		r.id = domain.DerivedID(cmd.Actor[:], []byte(cmd.Key))
+	} else {
+		r.id = NewID()
 	}
 	lane := l.laneOf(l.PartitionOf(cmd.Stream))
 	select {
@@ -133,8 +132,8 @@ func Execute[S any](ctx context.Context, l *Log, agg Aggregate[S], cmd Command,
 // is below done.
 type request struct {
 	Command
+	id     domain.ID // the command's id in the log
 	ctx    context.Context
-	keyed  bool // the caller chose the ID, so the command may come again
 	fresh  func() any
 	evolve func(any, domain.Event)
 	decide func(any, int64) ([]domain.Event, error)
@@ -151,6 +150,9 @@ type outcome struct {
 	Result
 	err error
 }
+
+// keyed reports whether the command may come again.
+func (r *request) keyed() bool { return r.Key != "" }
 
 func (r *request) answer(res Result, err error) {
 	r.answered = true

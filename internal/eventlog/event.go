@@ -23,15 +23,15 @@ type Event struct {
 	Position   int64     // 1, 2, 3… within the partition
 	RecordedAt time.Time // UTC, microseconds; never goes back in a partition
 	Actor      domain.ID
-	CommandID  string
+	CommandID  domain.ID // of the command it belongs to
 	// CorrelationID and CausationID are zero when the command named none.
 	CorrelationID domain.ID
 	CausationID   domain.ID
 	Payload       []byte // JSON, the bytes as they were appended
 
 	// Frame is the event as clients see it: the same bytes on the mirror, on
-	// sockets and in the events API. It leaves out the command's ids: an
-	// idempotency key is between its sender and the server.
+	// sockets and in the events API. It leaves out the command's ids: they
+	// are between its sender and the server.
 	Frame []byte
 
 	origin origin

@@ -100,13 +100,13 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 	}
 	type key struct {
 		stream domain.ID
-		id     string
+		id     domain.ID
 	}
 	taken := make(map[key]bool, len(batch))
 	p := newPlan(ln.log)
 	var unchanged []*request // decided on fresh states, with nothing to append
 	for _, r := range batch {
-		k := key{r.Stream, r.ID}
+		k := key{r.Stream, r.id}
 		if taken[k] {
 			continue // the same command twice at once: next round it finds itself in the log
 		}
@@ -178,7 +178,7 @@ func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
 			continue
 		}
 		res := Result{At: At{ln.log.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}
-		if r.keyed {
+		if r.keyed() {
 			if err := ln.log.writeReceipt(ctx, r, res); err != nil {
 				return err
 			}
@@ -192,7 +192,7 @@ func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
 func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
 	keyed := make([]*request, 0, len(requests))
 	for _, r := range requests {
-		if r.keyed {
+		if r.keyed() {
 			keyed = append(keyed, r)
 		}
 	}

@@ -224,6 +224,18 @@ func TestExactlyOnce(t *testing.T) {
 		require.ErrorIs(t, err, eventlog.ErrKeyReused)
 	})
 
+	t.Run("one user's key does not meet another's", func(t *testing.T) {
+		member := eventlog.NewID()
+		_, err := a.addMember(t.Context(), group, owner, member, "")
+		require.NoError(t, err)
+		_, err = a.send(t.Context(), group, owner, "1", "hello")
+		require.NoError(t, err)
+		res, err := a.send(t.Context(), group, member, "1", "hello")
+		require.NoError(t, err)
+		require.False(t, res.Replayed)
+		require.Equal(t, member, res.Events[0].Actor)
+	})
+
 	t.Run("one key from many callers on two nodes at once is one event", func(t *testing.T) {
 		const callers = 24
 		results := make([]eventlog.Result, callers)
@@ -250,7 +262,7 @@ func TestExactlyOnce(t *testing.T) {
 	t.Run("a command of many events is found again whole", func(t *testing.T) {
 		id, members := eventlog.NewID(), []domain.ID{eventlog.NewID(), eventlog.NewID(), eventlog.NewID()}
 		create := func(n *node) eventlog.Result {
-			res, err := n.do(t.Context(), eventlog.Command{Stream: id, ID: "create", Actor: owner}, func(c *domain.Conversation, _ int64) ([]domain.Event, error) {
+			res, err := n.do(t.Context(), eventlog.Command{Stream: id, Key: "create", Actor: owner}, func(c *domain.Conversation, _ int64) ([]domain.Event, error) {
 				return c.Create(domain.CreateConversation{Actor: owner, Kind: domain.Group, Name: "g", Members: members})
 			})
 			require.NoError(t, err)
@@ -361,7 +373,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		require.NoError(t, blocker.Rollback(t.Context()))
 		wait.Wait()
 		var stored int
-		require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM log.events WHERE command_id = 'cut'`).Scan(&stored))
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM log.events WHERE payload->>'body' = 'cut'`).Scan(&stored))
 		require.Equal(t, 1, stored)
 	})
 

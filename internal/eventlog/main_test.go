@@ -88,7 +88,7 @@ func (n *node) createGroup(t testing.TB, id, owner domain.ID, others ...domain.I
 
 // send sends a message under a key and a new message id.
 func (n *node) send(ctx context.Context, group, author domain.ID, key, body string) (eventlog.Result, error) {
-	cmd := eventlog.Command{Stream: group, ID: key, Fingerprint: eventlog.Fingerprint([]byte(body)), Actor: author}
+	cmd := eventlog.Command{Stream: group, Key: key, Fingerprint: eventlog.Fingerprint([]byte(body)), Actor: author}
 	message := domain.SendMessage{Actor: author, MessageID: eventlog.NewID(), Body: body}
 	return n.do(ctx, cmd, func(c *domain.Conversation, _ int64) ([]domain.Event, error) { return c.SendMessage(message) })
 }
@@ -110,7 +110,7 @@ func (n *node) removeMember(t testing.TB, group, actor, member domain.ID) {
 }
 
 func (n *node) addMember(ctx context.Context, group, actor, member domain.ID, key string) (eventlog.Result, error) {
-	return n.do(ctx, eventlog.Command{Stream: group, ID: key, Actor: actor}, func(c *domain.Conversation, _ int64) ([]domain.Event, error) {
+	return n.do(ctx, eventlog.Command{Stream: group, Key: key, Actor: actor}, func(c *domain.Conversation, _ int64) ([]domain.Event, error) {
 		return c.AddMember(domain.AddMember{Actor: actor, UserID: member, Role: domain.RoleMember})
 	})
 }

@@ -167,7 +167,7 @@ func encodeMessage(streamName, subjectPrefix string, e *Event) *nats.Msg {
 		headerEventID:           {e.ID.String()},
 		headerStream:            {e.Stream.String()},
 		headerSchema:            {strconv.Itoa(e.Schema)},
-		headerCommandID:         {e.CommandID},
+		headerCommandID:         {e.CommandID.String()},
 	}
 	if !e.CorrelationID.IsZero() {
 		h[headerCorrelation] = []string{e.CorrelationID.String()}
@@ -206,12 +206,12 @@ func decodeMessage(epoch int, header nats.Header, data []byte) (*Event, error) {
 	e := &Event{
 		ID: frame.ID, Type: frame.Event, Schema: schema, Stream: frame.Conversation, Version: frame.Seq,
 		Epoch: epoch, Partition: at.Partition, Position: at.Position, RecordedAt: frame.RecordedAt.UTC(),
-		Actor: frame.Actor, CommandID: header.Get(headerCommandID), Payload: frame.Data, Frame: data,
+		Actor: frame.Actor, Payload: frame.Data, Frame: data,
 	}
 	if userStream(e.Type) {
 		e.Stream = frame.User
 	}
-	for name, id := range map[string]*domain.ID{headerCorrelation: &e.CorrelationID, headerCausation: &e.CausationID} {
+	for name, id := range map[string]*domain.ID{headerCommandID: &e.CommandID, headerCorrelation: &e.CorrelationID, headerCausation: &e.CausationID} {
 		if text := header.Get(name); text != "" {
 			if *id, err = domain.ParseID(text); err != nil {
 				return nil, fmt.Errorf("decode mirrored event %s: %w", at, err)

@@ -19,7 +19,7 @@ type past struct {
 // whose versions follow one another. LIMIT keeps each look-up one index probe.
 const findEvents = `
 SELECT c.idx, first.fingerprint, ` + eventColumns + `
-  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (stream, id, idx)
+  FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS c (stream, id, idx)
  CROSS JOIN LATERAL (
        SELECT f.version, f.command_size, f.fingerprint FROM log.events f
         WHERE f.stream = c.stream AND f.command_id = c.id AND f.ordinal = 0 LIMIT 1) AS first
@@ -31,19 +31,19 @@ SELECT c.idx, first.fingerprint, ` + eventColumns + `
 
 const findReceipts = `
 SELECT c.idx, r.fingerprint, r.version, r.position
-  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (stream, id, idx)
+  FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS c (stream, id, idx)
   JOIN log.receipts r ON r.stream = c.stream AND r.command_id = c.id`
 
 // findCommands returns, for each request, what it did when it came before, or
 // nil when it never did.
 func (l *Log) findCommands(ctx context.Context, requests []*request) ([]*past, error) {
-	streams, commandIDs := make([]domain.ID, len(requests)), make([]string, len(requests))
+	streams, commandIDs := make([]domain.ID, len(requests)), make([]domain.ID, len(requests))
 	for i, r := range requests {
-		streams[i], commandIDs[i] = r.Stream, r.ID
+		streams[i], commandIDs[i] = r.Stream, r.id
 	}
 	found := make([]*past, len(requests))
 	var batch pgx.Batch
-	batch.Queue(findEvents, uuids(streams), commandIDs).Query(func(rows pgx.Rows) error {
+	batch.Queue(findEvents, uuids(streams), uuids(commandIDs)).Query(func(rows pgx.Rows) error {
 		var idx, fingerprint int64
 		var e eventRow
 		_, err := pgx.ForEachRow(rows, append([]any{&idx, &fingerprint}, e.targets()...), func() error {
@@ -59,7 +59,7 @@ func (l *Log) findCommands(ctx context.Context, requests []*request) ([]*past, e
 		})
 		return err
 	})
-	batch.Queue(findReceipts, uuids(streams), commandIDs).Query(func(rows pgx.Rows) error {
+	batch.Queue(findReceipts, uuids(streams), uuids(commandIDs)).Query(func(rows pgx.Rows) error {
 		var idx, fingerprint, version, position int64
 		_, err := pgx.ForEachRow(rows, []any{&idx, &fingerprint, &version, &position}, func() error {
 			found[idx-1] = &past{fingerprint: fingerprint, Result: Result{
@@ -80,7 +80,7 @@ func (l *Log) writeReceipt(ctx context.Context, r *request, res Result) error {
 	_, err := l.pool.Exec(ctx, `
 INSERT INTO log.receipts (stream, command_id, fingerprint, version, position)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		pgUUID(r.Stream), r.ID, r.Fingerprint, res.Version, res.At.Position)
+		pgUUID(r.Stream), pgUUID(r.id), r.Fingerprint, res.Version, res.At.Position)
 	if err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}

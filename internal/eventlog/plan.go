@@ -68,7 +68,7 @@ func (p *plan) add(r *request) {
 	for ordinal, e := range r.events {
 		recorded := &Event{
 			ID: eventID(e), Type: e.Type(), Schema: domain.Schema, Stream: r.Stream,
-			Epoch: p.log.epoch, Partition: s.partition, Actor: r.Actor, CommandID: r.ID,
+			Epoch: p.log.epoch, Partition: s.partition, Actor: r.Actor, CommandID: r.id,
 			CorrelationID: r.CorrelationID, CausationID: r.CausationID,
 			Payload: encodePayload(e), origin: appended,
 		}
@@ -167,7 +167,7 @@ func (p *plan) arguments() []any {
 	n = p.size
 	ePartitions, ePlaces, eStreams, eOffsets := make(ints, 0, n), make(ints, 0, n), make(ints, 0, n), make(ints, 0, n)
 	ids, types, schemas, decisive := make([]pgtype.UUID, 0, n), make([]string, 0, n), make(smalls, 0, n), make([]bool, 0, n)
-	actors, commands, ordinals, sizes := make([]pgtype.UUID, 0, n), make([]string, 0, n), make(smalls, 0, n), make(smalls, 0, n)
+	actors, commands, ordinals, sizes := make([]pgtype.UUID, 0, n), make([]pgtype.UUID, 0, n), make(smalls, 0, n), make(smalls, 0, n)
 	fingerprints, payloads := make(bigs, 0, n), make([][]byte, 0, n)
 	correlations, causations := make([]pgtype.UUID, 0, n), make([]pgtype.UUID, 0, n)
 	for partition, share := range p.byPartition {
@@ -176,7 +176,7 @@ func (p *plan) arguments() []any {
 			eStreams, eOffsets = append(eStreams, int32(e.stream+1)), append(eOffsets, int32(e.offset))
 			ids, types = append(ids, pgUUID(e.ID)), append(types, e.Type)
 			schemas, decisive = append(schemas, int16(e.Schema)), append(decisive, e.decisive)
-			actors, commands = append(actors, pgtype.UUID{Bytes: e.Actor, Valid: true}), append(commands, e.CommandID)
+			actors, commands = append(actors, pgtype.UUID{Bytes: e.Actor, Valid: true}), append(commands, pgUUID(e.CommandID))
 			ordinals, sizes = append(ordinals, int16(e.ordinal)), append(sizes, int16(e.commandSize))
 			fingerprints, payloads = append(fingerprints, e.fingerprint), append(payloads, e.Payload)
 			correlations, causations = append(correlations, pgUUID(e.CorrelationID)), append(causations, pgUUID(e.CausationID))

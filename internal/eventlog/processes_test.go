@@ -54,7 +54,7 @@ func writeAsChild(ctx context.Context) error {
 			n := &node{Log: l}
 			for {
 				key := uuid.NewString()
-				if _, err := n.send(ctx, group, owner, key, "from a process"); err != nil {
+				if _, err := n.send(ctx, group, owner, key, key); err != nil {
 					return
 				}
 				out.Lock()
@@ -124,7 +124,7 @@ func TestProcesses(t *testing.T) {
 	require.Greater(t, len(acknowledged), 1000)
 
 	requireSoundLog(t, pool)
-	rows, err := pool.Query(t.Context(), `SELECT command_id, count(*) FROM log.events WHERE type = 'message.sent' GROUP BY command_id`)
+	rows, err := pool.Query(t.Context(), `SELECT payload->>'body', count(*) FROM log.events WHERE type = 'message.sent' GROUP BY 1`)
 	require.NoError(t, err)
 	stored := map[string]int{}
 	for rows.Next() {

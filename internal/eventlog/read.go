@@ -30,7 +30,7 @@ type eventRow struct {
 	schema                 int
 	recordedAt             time.Time
 	actor                  [16]byte
-	commandID              string
+	commandID              [16]byte
 	correlation, causation *[16]byte
 	payload                []byte
 }

@@ -59,7 +59,8 @@ func TestTail(t *testing.T) {
 		ctx := t.Context()
 		rapid.Check(t, func(t *rapid.T) {
 			after := rapid.Int64Range(0, total-1).Draw(t, "after")
-			require.Equal(t, want[after:], readTail(t, ctx, n, after, int(total-after)))
+			count := min(700, int(total-after))
+			require.Equal(t, want[after:int(after)+count], readTail(t, ctx, n, after, count)[:count])
 		})
 		fromMirror, fromPostgres := n.TailSources()
 		require.Positive(t, fromMirror, "JetStream was read")
