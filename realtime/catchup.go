@@ -35,6 +35,7 @@ func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
 	for {
 		err := u.round(ctx)
 		if err == nil {
+			u.at(stepReplayed)
 			err = u.pace(ctx, nil)
 		}
 		switch {
@@ -47,6 +48,21 @@ func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
 		default:
 			u.from = u.cut
 		}
+	}
+}
+
+// step is a place in catchUp where the order of things matters.
+type step int
+
+const (
+	stepSnapshot   step = iota // memberships are read, nothing is subscribed
+	stepSubscribed             // live events are held back, nothing is replayed
+	stepReplayed               // live events are still held back
+)
+
+func (u *upturn) at(reached step) {
+	if u.hub.reached != nil {
+		u.hub.reached(reached)
 	}
 }
 
@@ -100,6 +116,7 @@ func (u *upturn) round(ctx context.Context) error {
 	if err := u.subscribe(ctx); err != nil {
 		return err
 	}
+	u.at(stepSubscribed)
 	streams := u.streams()
 	ids := make([]domain.ID, len(streams))
 	for i, st := range streams {
@@ -138,9 +155,12 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 	if u.known, err = loadMemberships(ctx, u.hub.pool, u.hub.log, u.socket.user); err != nil {
 		return err
 	}
+	u.at(stepSnapshot)
+	bounded, cancel := context.WithTimeout(ctx, hubWait)
+	defer cancel()
 	u.cut = make([]int64, len(u.hub.partitions))
 	for i, p := range u.hub.partitions {
-		if err := u.wait(ctx, p); err != nil {
+		if err := u.wait(ctx, bounded, p); err != nil {
 			return err
 		}
 		if u.cut[i], err = u.attach(ctx, p, generation); err != nil {
@@ -152,9 +172,7 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 
 // wait lets the partition come to what the read models and the client have
 // seen already.
-func (u *upturn) wait(ctx context.Context, p *partition) error {
-	bounded, cancel := context.WithTimeout(ctx, hubWait)
-	defer cancel()
+func (u *upturn) wait(ctx, bounded context.Context, p *partition) error {
 	if p.reach(bounded, u.known.positions[p.id]) != nil {
 		return cmp.Or(ctx.Err(), errBehind)
 	}

@@ -42,6 +42,8 @@ type Hub struct {
 	mu       sync.Mutex     // orders the first of sockets against Run's wait
 	stopped  bool
 	left     chan struct{} // told when a stream has ended
+
+	reached func(step) // set by tests to act at a step of a stream's start
 }
 
 // New makes a hub; it serves streams while Run runs.

@@ -34,6 +34,7 @@ const statusClientGone = 499
 var statuses = map[string]int{
 	"validation":              http.StatusUnprocessableEntity,
 	"idempotency_key_invalid": http.StatusBadRequest,
+	"subprotocol_required":    http.StatusBadRequest,
 
 	"unauthenticated":       http.StatusUnauthorized,
 	"invalid_credentials":   http.StatusUnauthorized,

@@ -1,0 +1,161 @@
+package realtime
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"ping/domain"
+)
+
+// TestStartRace acts in the middle of a stream's start, at each step at which
+// an event could fall between what is replayed and what is live.
+func TestStartRace(t *testing.T) {
+	for _, at := range []step{stepSnapshot, stepSubscribed, stepReplayed} {
+		for _, readModel := range []bool{false, true} {
+			t.Run(fmt.Sprintf("step_%d_read_model_%v", at, readModel), func(t *testing.T) {
+				w := newWorld(t)
+				n := w.start(Config{})
+				alice, bob := newID(), newID()
+				stays, leaves, joins := n.group(alice, bob), n.group(alice, bob), n.group(alice)
+				c := n.open(bob)
+				c.cut()
+				for _, conversation := range []domain.ID{stays, leaves, joins} {
+					n.send(conversation, alice, "while away")
+				}
+				if readModel {
+					n.loadInbox()
+				}
+				var once sync.Once
+				n.hub.reached = func(reached step) {
+					if reached == at {
+						once.Do(func() {
+							n.send(stays, alice, "in the middle")
+							n.send(leaves, alice, "in the middle")
+							n.remove(leaves, alice, bob)
+							n.send(leaves, alice, "not seen")
+							n.send(joins, alice, "not seen")
+							n.add(joins, alice, bob)
+							n.send(joins, alice, "in the middle")
+						})
+					}
+				}
+				c.resume(n)
+				n.send(leaves, alice, "not seen")
+				c.untilEvent(n.send(joins, alice, "live"))
+				last := n.send(stays, alice, "live")
+				if len(c.seen[stays.String()]) < 3 {
+					c.untilEvent(last)
+				}
+				require.Equal(t, seqs(4, 6), c.seen[stays.String()])
+				require.Equal(t, seqs(4, 6), c.seen[leaves.String()])
+				require.Equal(t, seqs(5, 7), c.seen[joins.String()])
+			})
+		}
+	}
+}
+
+// TestStartUnderLoad lets more happen during a replay than is held back: the
+// replay goes on in another round.
+func TestStartUnderLoad(t *testing.T) {
+	w := newWorld(t)
+	n := w.start(Config{MaxPending: 8 << 10})
+	alice, bob := newID(), newID()
+	group, other := n.group(alice, bob), n.group(alice, bob)
+	c := n.open(bob)
+	c.cut()
+	n.send(group, alice, "while away")
+	rounds := 0
+	n.hub.reached = func(reached step) {
+		if reached != stepSubscribed {
+			return
+		}
+		if rounds++; rounds == 1 {
+			for range 30 {
+				n.send(group, alice, strings.Repeat("x", 300))
+			}
+			n.remove(group, alice, bob)
+			n.send(group, alice, "not seen")
+		}
+	}
+	require.Equal(t, 32, c.resume(n).Replayed)
+	require.Equal(t, 2, rounds)
+	c.untilEvent(n.send(other, alice, "live"))
+	require.Equal(t, seqs(4, 35), c.seen[group.String()])
+}
+
+// TestCutAnywhere is the promise of the protocol: whatever happens, however
+// often and wherever the connection is cut, after it heals the client has seen
+// exactly what the log holds for it, in order.
+func TestCutAnywhere(t *testing.T) {
+	w := newWorld(t)
+	nodes := []*node{w.start(Config{}), w.start(Config{})}
+	rapid.Check(t, func(r *rapid.T) {
+		alice, bob := newID(), newID()
+		expected := map[string][]int64{}
+		member := map[domain.ID]bool{}
+		var groups []domain.ID
+		note := func(group domain.ID, seq int64) { expected[group.String()] = append(expected[group.String()], seq) }
+		for range 3 {
+			group := nodes[0].group(alice, bob)
+			groups, member[group] = append(groups, group), true
+		}
+		c := newClient(t, bob)
+		c.connect(nodes[0], "?resume=0")
+		for c.next().Type != "ready" {
+		}
+		for range rapid.IntRange(1, 25).Draw(r, "steps") {
+			group := rapid.SampledFrom(groups).Draw(r, "group")
+			n := rapid.SampledFrom(nodes).Draw(r, "node")
+			switch rapid.SampledFrom([]string{"send", "send", "send", "burst", "turn", "cut", "cut amid"}).Draw(r, "act") {
+			case "send":
+				e := n.send(group, alice, "x")
+				if member[group] {
+					note(group, e.Version)
+				}
+			case "burst":
+				for range 20 {
+					e := n.send(rapid.SampledFrom(groups).Draw(r, "burst"), alice, "x")
+					if member[e.Stream] {
+						note(e.Stream, e.Version)
+					}
+				}
+			case "turn":
+				if member[group] {
+					note(group, n.remove(group, alice, bob).Version)
+				} else {
+					note(group, n.add(group, alice, bob).Version)
+				}
+				member[group] = !member[group]
+			case "cut":
+				c.cut()
+				c.connect(n, "?resume=1")
+				c.sendResume()
+			case "cut amid":
+				// Some frames are read, the others are lost on the way.
+				last := nodes[0].group(alice, bob)
+				groups, member[last] = append(groups, last), true
+				note(last, 3)
+				for range rapid.IntRange(1, 20).Draw(r, "frames") {
+					if f := c.next(); f.ConversationID == last.String() {
+						break
+					}
+				}
+				c.cut()
+				c.connect(n, "?resume=1")
+				c.sendResume()
+			}
+		}
+		c.cut()
+		c.resume(nodes[0])
+		end := nodes[0].group(alice, bob)
+		for c.next().ConversationID != end.String() {
+		}
+		delete(c.seen, end.String())
+		require.Equal(t, expected, c.seen)
+	})
+}
