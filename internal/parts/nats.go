@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // NATS is an embedded NATS server with JetStream. It may be stopped and started
@@ -42,12 +43,17 @@ func (n *NATS) Start() error {
 	if err := makeFolder(n.dir, 0o700); err != nil {
 		return fmt.Errorf("start nats: %w", err)
 	}
+	// The server warns about passwords that it is given as they are.
+	hash, err := bcrypt.GenerateFromPassword([]byte(n.password), bcrypt.MinCost)
+	if err != nil {
+		return fmt.Errorf("start nats: %w", err)
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "ping",
 		Host:                   "127.0.0.1",
 		Port:                   n.port,
 		Username:               natsUser,
-		Password:               n.password,
+		Password:               string(hash),
 		JetStream:              true,
 		StoreDir:               n.dir,
 		SyncInterval:           time.Second, // Postgres is the truth: what the store loses is published again
@@ -76,9 +82,12 @@ func (n *NATS) Start() error {
 
 // ClientURL returns where the server is, with its user and password.
 func (n *NATS) ClientURL() string {
-	u := url.URL{Scheme: "nats", User: url.UserPassword(natsUser, n.password), Host: fmt.Sprintf("127.0.0.1:%d", n.port)}
+	u := url.URL{Scheme: "nats", User: url.UserPassword(natsUser, n.password), Host: n.Addr()}
 	return u.String()
 }
+
+// Addr returns the host:port that the server listens on.
+func (n *NATS) Addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
 
 // InProcessConn makes a connection that passes no socket. It makes NATS what
 // nats.InProcessServer takes; such a connection names the user by ClientURL too.

@@ -214,6 +214,9 @@ func (p *Postgres) LoopbackURL(database string) string {
 	return u.String()
 }
 
+// Port returns the loopback port. A scratch Postgres does not listen there.
+func (p *Postgres) Port() int { return p.port }
+
 // Pid returns the process id of the postmaster.
 func (p *Postgres) Pid() int { return p.process.pid() }
 

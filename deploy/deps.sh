@@ -1,0 +1,85 @@
+#!/bin/sh
+# Installs Postgres and Redis where they are missing, for `ping dev` and the
+# tests, which start their own instances of them on ports of their own. Services
+# that run already are left alone; the ones that installing brings are not started.
+set -eu
+
+# The folders that internal/parts looks in, besides PATH.
+has_postgres() {
+    for folder in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* /usr/local/pgsql/bin \
+        /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin /home/linuxbrew/.linuxbrew/opt/postgresql@*/bin; do
+        if [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ]; then return 0; fi
+    done
+    command -v postgres >/dev/null && command -v initdb >/dev/null
+}
+
+has_redis() {
+    command -v redis-server >/dev/null || command -v valkey-server >/dev/null
+}
+
+if has_postgres && has_redis; then exit 0; fi
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "Postgres or Redis is missing, and installing needs root: run 'make deps' as root, or install both yourself." >&2
+        exit 1
+    fi
+}
+
+# Debian starts a service, and makes a database cluster, for each server that is
+# installed. A policy that says no keeps the services from starting; one that is
+# there already is left as it is.
+install_debian() {
+    policy=/usr/sbin/policy-rc.d
+    packages=
+    has_postgres || packages="$packages postgresql"
+    has_redis || packages="$packages redis-server"
+    as_root apt-get update -qq
+    made_policy=
+    if [ ! -e "$policy" ]; then
+        made_policy=yes
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    trap '[ -z "$made_policy" ] || as_root rm -f "$policy"' EXIT
+    # shellcheck disable=SC2086 # the list is meant to be split
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+}
+
+install_with() {
+    # $1: the manager's install command, $2: Postgres's packages, $3: Redis's
+    packages=
+    has_postgres || packages="$packages $2"
+    has_redis || packages="$packages $3"
+    # shellcheck disable=SC2086 # the lists are meant to be split
+    as_root $1 $packages
+}
+
+echo "Installing what is missing of Postgres and Redis …"
+if command -v apt-get >/dev/null; then
+    install_debian
+elif command -v dnf >/dev/null; then
+    redis=redis
+    dnf -q info redis >/dev/null 2>&1 || redis=valkey
+    install_with "dnf install -y -q" "postgresql-server postgresql-contrib" "$redis"
+elif command -v apk >/dev/null; then
+    install_with "apk add --quiet" "postgresql postgresql-contrib" "redis"
+elif command -v pacman >/dev/null; then
+    install_with "pacman -S --noconfirm --needed" "postgresql" "valkey"
+elif command -v brew >/dev/null; then
+    # brew refuses to run as root, and needs no root.
+    has_postgres || brew install --quiet postgresql@17
+    has_redis || brew install --quiet redis
+else
+    echo "Found none of apt-get, dnf, apk, pacman and brew: install PostgreSQL (14 or newer) and Redis yourself." >&2
+    exit 1
+fi
+
+if ! has_postgres || ! has_redis; then
+    echo "Postgres or Redis is still missing after installing: install PostgreSQL (14 or newer) and Redis yourself." >&2
+    exit 1
+fi
