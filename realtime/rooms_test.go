@@ -1,0 +1,74 @@
+package realtime
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"ping/domain"
+)
+
+// TestRooms compares the rooms with a naive model after any sequence
+// of joins, leaves and detachments: no list has a hole or a stale place.
+func TestRooms(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		p := newPartition(0, 0, &users{}, slog.New(slog.DiscardHandler))
+		sockets := make([]*socket, 5)
+		model := map[*socket]map[domain.ID]bool{}
+		for i := range sockets {
+			sockets[i] = &socket{desks: make([]desk, 1)}
+			sockets[i].desks[0].attached = true
+			model[sockets[i]] = map[domain.ID]bool{}
+		}
+		for range rapid.IntRange(0, 60).Draw(r, "steps") {
+			s := rapid.SampledFrom(sockets).Draw(r, "socket")
+			id := domain.ID{rapid.Byte().Draw(r, "room") % 5}
+			switch rapid.IntRange(0, 4).Draw(r, "act") {
+			case 0, 1:
+				p.join(s, id)
+				model[s][id] = true
+			case 2, 3:
+				p.leave(s, id)
+				delete(model[s], id)
+			default:
+				p.detach(s)
+				s.desks[0].attached = true
+				clear(model[s])
+			}
+			checkRooms(r, p, model)
+		}
+	})
+}
+
+func checkRooms(t require.TestingT, p *partition, model map[*socket]map[domain.ID]bool) {
+	members := 0
+	for id, room := range p.rooms {
+		require.NotEmpty(t, room.members)
+		for i, m := range room.members {
+			require.True(t, model[m.socket][id])
+			seat := m.socket.desks[0].seats[m.seat]
+			require.Same(t, room, seat.room)
+			require.EqualValues(t, i, seat.index)
+			members++
+		}
+	}
+	for s, rooms := range model {
+		require.Len(t, s.desks[0].seats, len(rooms))
+		members -= len(rooms)
+	}
+	require.Zero(t, members)
+}
+
+func TestChanges(t *testing.T) {
+	c := changes{since: 10}
+	for i := range maxChanges + 1 {
+		c.add(change{position: int64(11 + 2*i)})
+	}
+	require.EqualValues(t, 11+2*(maxChanges/2-1), c.since, "the older half is forgotten")
+	for after, count := range map[int64]int{0: 2049, 1: 2049, 2: 2048, 3: 2048, 4: 2047} {
+		require.Equal(t, count, len(c.after(c.since+after)))
+	}
+	require.Empty(t, c.after(int64(11+2*maxChanges)))
+}
