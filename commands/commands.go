@@ -81,12 +81,7 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 
 // command makes the log's command of a request.
 func command(stream, actor domain.ID, key string, request [][]byte) eventlog.Command {
-	cmd := eventlog.Command{Stream: stream, Actor: actor}
-	if key != "" {
-		cmd.Key = key
-		cmd.Fingerprint = eventlog.Fingerprint(request...)
-	}
-	return cmd
+	return eventlog.Command{Stream: stream, Actor: actor, Key: key, Fingerprint: eventlog.Fingerprint(request...)}
 }
 
 // decide runs a decision on a conversation.

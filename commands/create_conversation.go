@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/google/uuid"
-
 	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/internal/web"
@@ -69,7 +67,7 @@ func conversationID(create domain.CreateConversation, others []domain.ID, key st
 	case key != "":
 		return domain.DerivedID([]byte("group"), create.Actor[:], []byte(key))
 	}
-	return domain.ID(uuid.Must(uuid.NewV7()))
+	return eventlog.NewID()
 }
 
 // createdConversation is a new conversation as its creator sees it, from the

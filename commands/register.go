@@ -5,15 +5,13 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/internal/web"
 )
 
-// registerCommand is the id of every user.registered: a user's stream has one.
-const registerCommand = "register"
+// registerKey is the key of every user.registered: a user's stream has one.
+const registerKey = "register"
 
 type registerInput struct {
 	web.Write
@@ -51,7 +49,7 @@ func (c *commands) registerNew(ctx context.Context, in *registerInput, email str
 	if err != nil {
 		return nil, err
 	}
-	fresh := credentials{UserID: domain.ID(uuid.Must(uuid.NewV7())), PasswordHash: hash, DisplayName: in.Body.DisplayName, RegisterKey: in.Key}
+	fresh := credentials{UserID: eventlog.NewID(), PasswordHash: hash, DisplayName: in.Body.DisplayName, RegisterKey: in.Key}
 	added, err := c.identities.add(ctx, email, fresh)
 	if err != nil {
 		return nil, err
@@ -118,7 +116,7 @@ func (c *commands) finishRegistration(ctx context.Context, in *registerInput, wh
 // notes that it is. The fingerprint is the same for all: the one registration
 // of a user is never another request.
 func (c *commands) appendRegistered(ctx context.Context, user domain.ID, displayName string) (eventlog.Result, error) {
-	cmd := eventlog.Command{Stream: user, Key: registerCommand, Actor: user}
+	cmd := eventlog.Command{Stream: user, Key: registerKey, Actor: user}
 	done, err := eventlog.Execute(ctx, c.log, eventlog.Users, cmd, func(u *domain.User, _ int64) ([]domain.Event, error) {
 		return u.Register(domain.RegisterUser{DisplayName: displayName})
 	})

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/google/uuid"
-
 	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/internal/web"
@@ -28,7 +26,7 @@ type messageOutput struct {
 // sendMessage adds a message to a conversation.
 func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*messageOutput, error) {
 	send := domain.SendMessage{
-		Actor: web.CallerFrom(ctx).UserID, MessageID: domain.ID(uuid.Must(uuid.NewV7())), Body: in.Body.Body,
+		Actor: web.CallerFrom(ctx).UserID, MessageID: eventlog.NewID(), Body: in.Body.Body,
 	}
 	repliable := true
 	if in.Body.ReplyTo != nil {

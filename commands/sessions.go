@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/eventlog"
 )
 
 // sessionLife is how long a session lasts without a refresh, as Postgres
@@ -22,7 +22,7 @@ var errRefreshTokenInvalid = &domain.Error{Code: "refresh_token_invalid", Messag
 // openSession begins a session and returns its first refresh token. Those of
 // the user's sessions that have ended are cleared away.
 func (i *identities) openSession(ctx context.Context, user domain.ID) (session domain.ID, token string, err error) {
-	session, token = domain.ID(uuid.Must(uuid.NewV7())), auth.NewSecret()
+	session, token = eventlog.NewID(), auth.NewSecret()
 	_, err = i.pool.Exec(ctx, `
 WITH ended AS (
     DELETE FROM identity.sessions WHERE user_id = $2 AND expires_at < now()

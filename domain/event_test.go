@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"go/ast"
@@ -37,8 +38,7 @@ func TestEventPayloads(t *testing.T) {
 		t.Run(e.Type(), func(t *testing.T) {
 			seen[e.Type()] = true
 			file := filepath.Join("testdata", "events", e.Type()+".json")
-			payload, err := json.Marshal(e)
-			require.NoError(t, err)
+			payload := encode(t, e)
 			if *update {
 				require.NoError(t, os.WriteFile(file, append(payload, '\n'), 0o644))
 			}
@@ -54,6 +54,16 @@ func TestEventPayloads(t *testing.T) {
 	for _, name := range eventTypes(t) {
 		require.True(t, seen[name], "%s needs an example in goldens", name)
 	}
+}
+
+// encode writes a payload as the log does: markup stays readable.
+func encode(t *testing.T, e domain.Event) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	require.NoError(t, enc.Encode(e))
+	return bytes.TrimSpace(b.Bytes())
 }
 
 // eventTypes reads from the package's source what its methods Type return.

@@ -65,9 +65,11 @@ func title(status int) string {
 	return http.StatusText(status)
 }
 
-// humaErrors makes huma's own errors (validation, body too large…) ours too.
-// The hooks are variables of that package, so they are set once a process.
-var humaErrors = sync.OnceFunc(func() {
+// setUpHuma makes huma's own errors (validation, body too large…) ours too,
+// and a field in another case an unknown one. These are variables of that
+// package, so they are set once a process.
+var setUpHuma = sync.OnceFunc(func() {
+	huma.ValidateStrictCasing = true
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return fromHuma(status, message, errs)
 	}

@@ -31,7 +31,7 @@ type Server struct {
 // New makes a server without operations. It answers in problem+json
 // throughout, serves the contract at /openapi.json and its rendering at /docs.
 func New(logger *slog.Logger) *Server {
-	humaErrors()
+	setUpHuma()
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(logger)
 	e.Use(observe(logger))
