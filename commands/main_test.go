@@ -51,7 +51,8 @@ type node struct {
 	log    *eventlog.Log
 	tokens *auth.Tokens
 	http   *httptest.Server
-	stop   func()
+	// stopLog ends the log alone, stop all of the node.
+	stopLog, stop func()
 }
 
 // start runs a node until the test ends, or until stop.
@@ -73,13 +74,16 @@ func (s *system) start() *node {
 	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), auth.NewEndings(s.redis),
 		n.readConversation, commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
-	n.stop = sync.OnceFunc(func() {
-		n.http.Close()
+	n.stopLog = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ran; err != nil && !errors.Is(err, context.Canceled) {
 			s.t.Errorf("log: %v", err)
 		}
 		nc.Close()
+	})
+	n.stop = sync.OnceFunc(func() {
+		n.http.Close()
+		n.stopLog()
 	})
 	s.t.Cleanup(n.stop)
 	return n
