@@ -1,5 +1,5 @@
 # The pinned linter; CI runs it with this version too.
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # What `make bench` measures for each benchmark.
 BENCHTIME ?= 3s

@@ -30,14 +30,15 @@ as_root() {
     fi
 }
 
-# Debian starts a service, and makes a database cluster, for each server that is
-# installed. A policy that says no keeps the services from starting; one that is
-# there already is left as it is.
+# Debian starts a service for each server that is installed, now and at each boot.
+# A policy that says no keeps it from starting now (one that is there already is
+# left as it is), and the services that came with this install are disabled.
 install_debian() {
     policy=/usr/sbin/policy-rc.d
     packages=
-    has_postgres || packages="$packages postgresql"
-    has_redis || packages="$packages redis-server"
+    services=
+    has_postgres || { packages="$packages postgresql"; services="$services postgresql"; }
+    has_redis || { packages="$packages redis-server"; services="$services redis-server"; }
     as_root apt-get update -qq
     made_policy=
     if [ ! -e "$policy" ]; then
@@ -48,6 +49,10 @@ install_debian() {
     trap '[ -z "$made_policy" ] || as_root rm -f "$policy"' EXIT
     # shellcheck disable=SC2086 # the list is meant to be split
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+    if [ -d /run/systemd/system ]; then
+        # shellcheck disable=SC2086 # as above
+        as_root systemctl --quiet disable $services
+    fi
 }
 
 install_with() {

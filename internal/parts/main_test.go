@@ -24,7 +24,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(holderFolder); dir != "" {
 		holdParts(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if dir, err := prepared(); err == nil {
+			_ = os.RemoveAll(dir) // the system's clean-up of temporary folders does else
+		}
+		os.Exit(code)
+	}))
 }
 
 func holdParts(dir string) {

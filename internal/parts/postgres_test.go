@@ -1,18 +1,46 @@
 package parts
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
+
+// prepared is a folder with a cluster that the tests copy: making one takes
+// much longer.
+var prepared = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "ping-parts-")
+	if err != nil {
+		return "", err
+	}
+	p, err := StartPostgres(context.Background(), dir, PostgresConfig{})
+	if err != nil {
+		return dir, err
+	}
+	return dir, p.Stop()
+})
+
+// newFolder returns a folder with a Postgres that ran before.
+func newFolder(t *testing.T) string {
+	t.Helper()
+	from, err := prepared()
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "postgres")
+	out, err := exec.Command("cp", "-Rp", from, dir).CombinedOutput()
+	require.NoError(t, err, string(out))
+	return dir
+}
 
 func startPostgres(t *testing.T, dir string) *Postgres {
 	t.Helper()
@@ -34,23 +62,20 @@ func query[T any](t *testing.T, url, sql string) T {
 	return value
 }
 
-const (
-	keepOne  = `CREATE TABLE kept AS SELECT 42 AS value; `
-	readKept = `SELECT value FROM kept`
-)
+const readKept = `SELECT value FROM kept`
 
 func keep(t *testing.T, p *Postgres) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), p.URL(PostgresDatabase))
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
-	_, err = conn.Exec(t.Context(), keepOne)
+	_, err = conn.Exec(t.Context(), `CREATE TABLE kept AS SELECT 42 AS value`)
 	require.NoError(t, err)
 }
 
 func TestPostgres(t *testing.T) {
 	t.Run("keeps its data over a restart", func(t *testing.T) {
-		dir := t.TempDir()
+		dir := newFolder(t)
 		p := startPostgres(t, dir)
 		keep(t, p)
 		require.NoError(t, p.Stop())
@@ -59,7 +84,7 @@ func TestPostgres(t *testing.T) {
 	})
 
 	t.Run("recovers when it was killed under open connections", func(t *testing.T) {
-		dir := t.TempDir()
+		dir := newFolder(t)
 		p := startPostgres(t, dir)
 		keep(t, p)
 		conn, err := pgx.Connect(t.Context(), p.URL(PostgresDatabase))
@@ -72,7 +97,7 @@ func TestPostgres(t *testing.T) {
 	})
 
 	t.Run("ends one that an earlier run left in the folder", func(t *testing.T) {
-		dir := t.TempDir()
+		dir := newFolder(t)
 		left := startPostgres(t, dir)
 		keep(t, left)
 		p := startPostgres(t, dir)
@@ -81,15 +106,14 @@ func TestPostgres(t *testing.T) {
 	})
 
 	t.Run("starts when another process has the number in a stale pid file", func(t *testing.T) {
-		dir := t.TempDir()
-		require.NoError(t, startPostgres(t, dir).Stop())
+		dir := newFolder(t)
 		stale := fmt.Sprintf("%d\n%s\n", os.Getpid(), filepath.Join(dir, "data"))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "data", "postmaster.pid"), []byte(stale), 0o644))
 		startPostgres(t, dir)
 	})
 
 	t.Run("waits for the disk unless it is for tests", func(t *testing.T) {
-		p := startPostgres(t, t.TempDir())
+		p := startPostgres(t, newFolder(t))
 		for setting, value := range map[string]string{"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"} {
 			require.Equal(t, value, query[string](t, p.URL("postgres"), "SHOW "+setting), setting)
 		}
@@ -104,7 +128,7 @@ func TestPostgres(t *testing.T) {
 	})
 
 	t.Run("asks for the password by loopback", func(t *testing.T) {
-		p := startPostgres(t, t.TempDir())
+		p := startPostgres(t, newFolder(t))
 		require.EqualValues(t, 1, query[int](t, p.LoopbackURL("postgres"), `SELECT 1`))
 		_, err := pgx.Connect(t.Context(), strings.Replace(p.LoopbackURL("postgres"), p.password, "guess", 1))
 		require.ErrorContains(t, err, "password authentication failed")
@@ -162,8 +186,7 @@ func TestPostgresDropsRoot(t *testing.T) {
 		require.EqualValues(t, 1, query[int](t, p.URL("postgres"), `SELECT 1`))
 	})
 	t.Run("and runs as the owner of the data", func(t *testing.T) {
-		dir := t.TempDir()
-		require.NoError(t, startPostgres(t, dir).Stop())
+		dir := newFolder(t)
 		const owner = 12345
 		require.NoError(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 			require.NoError(t, err)
@@ -179,7 +202,7 @@ func TestPartsEndWithTheirKilledParent(t *testing.T) {
 	}
 	for name, mode := range map[string]os.FileMode{"open folder": 0o755, "closed folder": 0o700} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := filepath.Dir(newFolder(t))
 			require.NoError(t, os.Chmod(dir, mode))
 			holder, pids := startHolder(t, dir)
 			require.NoError(t, holder.Process.Kill())

@@ -66,16 +66,6 @@ func startProcess(name, log string, cmd *exec.Cmd, orphaned syscall.Signal) (*pr
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// running tells whether the child has not ended yet.
-func (p *process) running() bool {
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
-}
-
 // stop asks the child to end and waits until it did. It is killed when it takes
 // longer than stopGrace, which is then an error.
 func (p *process) stop(signal syscall.Signal) error {
