@@ -34,6 +34,7 @@ const statusClientGone = 499
 var statuses = map[string]int{
 	"validation":              http.StatusUnprocessableEntity,
 	"idempotency_key_invalid": http.StatusBadRequest,
+	"position_invalid":        http.StatusBadRequest,
 	"subprotocol_required":    http.StatusBadRequest,
 
 	"unauthenticated":       http.StatusUnauthorized,
@@ -72,7 +73,6 @@ var statuses = map[string]int{
 	"email_invalid":     http.StatusUnprocessableEntity,
 	"password_invalid":  http.StatusUnprocessableEntity,
 	"cursor_invalid":    http.StatusUnprocessableEntity,
-	"position_invalid":  http.StatusUnprocessableEntity,
 
 	"client_gone":   statusClientGone,
 	"internal":      http.StatusInternalServerError,

@@ -1,0 +1,200 @@
+package readapi
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+const messageColumns = `m.conversation_id, m.seq, m.id, m.author_id, m.sent_at, m.reply_to, m.body`
+
+// messageRow is what messageColumns select.
+type messageRow struct {
+	conversation [16]byte
+	seq          int64
+	id, author   [16]byte
+	sentAt       time.Time
+	replyTo      *[16]byte
+	body         string
+}
+
+func scanMessage(row pgx.CollectableRow) (m messageRow, err error) {
+	return m, row.Scan(&m.conversation, &m.seq, &m.id, &m.author, &m.sentAt, &m.replyTo, &m.body)
+}
+
+func (m messageRow) message() web.Message {
+	return web.Message{
+		ID: m.id, ConversationID: m.conversation, Seq: m.seq, AuthorID: m.author, Body: m.body,
+		ReplyTo: (*domain.ID)(m.replyTo), Reactions: []web.Reaction{}, SentAt: m.sentAt.UTC(),
+	}
+}
+
+const (
+	messagesBeforeSQL = `
+SELECT ` + messageColumns + ` FROM timeline.messages m
+ WHERE m.conversation_id = $1 AND m.seq < $2 ORDER BY m.seq DESC LIMIT $3`
+
+	messagesAfterSQL = `
+SELECT ` + messageColumns + ` FROM timeline.messages m
+ WHERE m.conversation_id = $1 AND m.seq > $2 ORDER BY m.seq LIMIT $3`
+)
+
+type listMessagesInput struct {
+	Read
+	Limit
+	ConversationID domain.ID `path:"conversation_id"`
+	Before         string    `query:"before" doc:"A cursor: the messages older than there."`
+	After          string    `query:"after" doc:"A cursor: the messages newer than there, the next ones."`
+	Around         int64     `query:"around" minimum:"1" doc:"A seq: the message there, or the last one before, in the middle of its surroundings."`
+}
+
+// MessagePage is a page of history, newest first whichever way it was asked for.
+type MessagePage struct {
+	Items    []web.Message `json:"items" nullable:"false"`
+	Next     *string       `json:"next" doc:"Goes on in the same direction: pass it as after if this page was asked for with after, else as before. Null at the end."`
+	Previous *string       `json:"previous" doc:"Turns around: pass it as before if this page was asked for with after, else as after. It also finds what is sent later. Null on an empty page."`
+}
+
+var errOneDirection = &domain.Error{Code: "validation", Message: "Send at most one of before, after and around."}
+
+func (r *reads) listMessages(ctx context.Context, in *listMessagesInput) (*output[MessagePage], error) {
+	asked := 0
+	for _, is := range []bool{in.Before != "", in.After != "", in.Around != 0} {
+		if is {
+			asked++
+		}
+	}
+	if asked > 1 {
+		return nil, errOneDirection
+	}
+	from, err := messageCursor(in.Before + in.After)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.wait(ctx, in.Read, inbox, timeline); err != nil {
+		return nil, err
+	}
+	if err := r.member(ctx, in.ConversationID); err != nil {
+		return nil, err
+	}
+	switch {
+	case in.After != "":
+		return answer(r.messagesAfter(ctx, in.ConversationID, from, in.Limit.Limit))
+	case in.Around != 0:
+		return answer(r.messagesAround(ctx, in.ConversationID, in.Around, in.Limit.Limit))
+	}
+	return answer(r.messagesBefore(ctx, in.ConversationID, from, in.Limit.Limit))
+}
+
+// messageCursor returns the seq that a cursor stands for; without a cursor,
+// one beyond all.
+func messageCursor(cursor string) (int64, error) {
+	if cursor == "" {
+		return math.MaxInt64, nil
+	}
+	keys, err := decodeCursor("messages", cursor, 1)
+	if err != nil {
+		return 0, err
+	}
+	seq, err := strconv.ParseInt(keys[0], 10, 64)
+	if err != nil {
+		return 0, errCursor
+	}
+	return seq, nil
+}
+
+func cursorAt(seq int64) *string {
+	cursor := encodeCursor("messages", strconv.FormatInt(seq, 10))
+	return &cursor
+}
+
+func (r *reads) messages(ctx context.Context, sql string, conversation domain.ID, seq int64, limit int) ([]web.Message, error) {
+	found, _ := r.pool.Query(ctx, sql, uid(conversation), seq, limit)
+	return pgx.CollectRows(found, func(row pgx.CollectableRow) (web.Message, error) {
+		m, err := scanMessage(row)
+		return m.message(), err
+	})
+}
+
+func (r *reads) messagesBefore(ctx context.Context, conversation domain.ID, seq int64, limit int) (p MessagePage, err error) {
+	if p.Items, err = r.messages(ctx, messagesBeforeSQL, conversation, seq, limit+1); err != nil {
+		return p, err
+	}
+	if len(p.Items) > limit {
+		p.Items = p.Items[:limit]
+		p.Next = cursorAt(p.Items[limit-1].Seq)
+	}
+	if len(p.Items) > 0 {
+		p.Previous = cursorAt(p.Items[0].Seq)
+	}
+	return p, nil
+}
+
+func (r *reads) messagesAfter(ctx context.Context, conversation domain.ID, seq int64, limit int) (p MessagePage, err error) {
+	if p.Items, err = r.messages(ctx, messagesAfterSQL, conversation, seq, limit+1); err != nil {
+		return p, err
+	}
+	if len(p.Items) > limit {
+		p.Items = p.Items[:limit]
+		p.Next = cursorAt(p.Items[limit-1].Seq)
+	}
+	if len(p.Items) > 0 {
+		p.Previous = cursorAt(p.Items[0].Seq)
+	}
+	slices.Reverse(p.Items)
+	return p, nil
+}
+
+// messagesAround gives half of the page to what is newer than seq, or less if
+// there is less, and the rest to what is not.
+func (r *reads) messagesAround(ctx context.Context, conversation domain.ID, seq int64, limit int) (MessagePage, error) {
+	newer, err := r.messages(ctx, messagesAfterSQL, conversation, seq, limit/2)
+	if err != nil {
+		return MessagePage{}, err
+	}
+	older, err := r.messagesBefore(ctx, conversation, min(seq, math.MaxInt64-1)+1, limit-len(newer))
+	if err != nil || len(newer) == 0 {
+		return older, err
+	}
+	slices.Reverse(newer)
+	older.Previous = cursorAt(newer[0].Seq)
+	older.Items = append(newer, older.Items...)
+	return older, nil
+}
+
+// The log knows where the message of an id is; the timeline has no index for
+// the sake of this one read.
+const getMessageSQL = `
+SELECT ` + messageColumns + `
+  FROM log.events e
+  JOIN timeline.messages m ON m.conversation_id = e.stream AND m.seq = e.version
+ WHERE e.id = $1 AND e.stream = $2`
+
+type getMessageInput struct {
+	Read
+	ConversationID domain.ID `path:"conversation_id"`
+	MessageID      domain.ID `path:"message_id"`
+}
+
+func (r *reads) getMessage(ctx context.Context, in *getMessageInput) (*output[web.Message], error) {
+	if err := r.wait(ctx, in.Read, inbox, timeline); err != nil {
+		return nil, err
+	}
+	if err := r.member(ctx, in.ConversationID); err != nil {
+		return nil, err
+	}
+	found, _ := r.pool.Query(ctx, getMessageSQL, uid(in.MessageID), uid(in.ConversationID))
+	m, err := pgx.CollectExactlyOneRow(found, scanMessage)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = domain.ErrMessageNotFound
+	}
+	return answer(m.message(), err)
+}

@@ -1,0 +1,45 @@
+package readapi
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+var errCursor = &domain.Error{Code: "cursor_invalid", Message: "A cursor is the next or previous of a page of the same list, as it was."}
+
+// encodeCursor makes an opaque cursor of the keys that a page ends with. The
+// list's name keeps cursors of different lists apart.
+func encodeCursor(list string, keys ...string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(list + "\n" + strings.Join(keys, "\n")))
+}
+
+// decodeCursor returns the n keys of a cursor.
+func decodeCursor(list, cursor string, n int) ([]string, error) {
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return nil, errCursor
+	}
+	parts := strings.Split(string(text), "\n")
+	if len(parts) != n+1 || parts[0] != list {
+		return nil, errCursor
+	}
+	return parts[1:], nil
+}
+
+// page makes a page of rows that were read with one more than the limit, to
+// know whether there is a next page.
+func page[R, T any](rows []R, limit int, item func(R) T, cursor func(R) string) web.Page[T] {
+	p := web.Page[T]{Items: make([]T, 0, min(len(rows), limit))}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next := cursor(rows[limit-1])
+		p.Next = &next
+	}
+	for _, row := range rows {
+		p.Items = append(p.Items, item(row))
+	}
+	return p
+}
