@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"ping/internal/load"
+)
+
+// loadHelp explains what the flags alone do not.
+const loadHelp = `Sends messages to a running server, as its clients would, and proves that none was lost.
+
+It registers users, creates groups, opens a socket for each member and sends over HTTP, each message with an
+Idempotency-Key. What fails without a definite answer is sent again with the same key, and sockets that are cut
+reconnect and resume: the server may be killed and restarted meanwhile. At the end it waits until the sockets have
+caught up, reads all history back and compares. Every acknowledged message has to be in history once, as it was sent,
+and each member's socket has to have received it once; all in order, without a gap in seq. If anything is lost,
+doubled, out of order, missing in seq, altered, never sent or against the protocol, the first few are named by their
+ids and the exit status is 1.
+
+A corpus is a JSON Lines file, plain or gzip, with a conversation, line, kind, user, text and reply_to on each line.
+Each conversation becomes a group, and its messages are sent one after the other; many conversations go on at once.
+Lines of kind message and action are sent, those of kind nick are not. Nicks are mapped onto --users users by a hash,
+and the text is sent as it is. The server decides what it does not take, such as a blank line: that counts as refused,
+and must not be in history. A reply to what is not a message of the corpus is sent without reply_to.
+
+A generated load is --groups groups of --members members. Senders are spread over the groups, and nobody is in more
+groups than that needs. In a closed loop each sender has --window sends under way and begins the next when one is
+answered. With --rate, messages are begun on a fixed schedule, and their latency counts from when they were due.
+
+CPU and memory are those of the servers and of all their children, by name: with "ping dev", its Postgres and Redis
+too. For a server whose Postgres runs apart, name both with --server-pid. All other data stays: run it against
+a server made for that.
+
+Examples:
+   ping load --groups 50 --members 10 --senders 64 --closed-loop --duration 60s      as many as the server takes
+   ping load --groups 50 --members 10 --rate 200 --duration 60s                      latency at 200 messages a second
+   ping load --groups 1 --members 500 --senders 1 --window 8 --closed-loop           one big group
+   ping load --corpus chat.jsonl.gz --disconnects 200 --json figures.json            real chat, with lost connections`
+
+func loadCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "load",
+		Usage:       "put load on a running server and prove that no message was lost",
+		Description: loadHelp,
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "url", Value: []string{"http://127.0.0.1:8080"}, Usage: "a server's `URL`; repeated, users are spread over several"},
+			&cli.BoolFlag{Name: "allow-remote", Usage: "permit servers on other machines"},
+
+			&cli.StringFlag{Name: "corpus", Usage: "send the conversations of this `FILE`", TakesFile: true, Category: "Corpus"},
+			&cli.IntFlag{Name: "users", Value: 500, Usage: "how many users the nicks are mapped onto", Category: "Corpus"},
+			&cli.IntFlag{Name: "conversations", Usage: "send only the first `N` conversations", Category: "Corpus"},
+			&cli.IntFlag{Name: "limit", Usage: "send only the first `N` messages of the file", Category: "Corpus"},
+
+			&cli.IntFlag{Name: "groups", Value: 50, Usage: "how many groups", Category: "Generated load"},
+			&cli.IntFlag{Name: "members", Value: 10, Usage: "how many members a group has", Category: "Generated load"},
+			&cli.FloatFlag{Name: "rate", Usage: "messages a second in all, on a fixed schedule", Category: "Generated load"},
+			&cli.BoolFlag{Name: "closed-loop", Usage: "send when the last answer has come; what is done without --rate", Category: "Generated load"},
+			&cli.IntFlag{Name: "window", Value: 1, Usage: "how many sends a sender has under way; above 1 the order of its messages is not defined", Category: "Generated load"},
+			&cli.IntFlag{Name: "body-size", Value: 80, Usage: "length of a body in `BYTES`", Category: "Generated load"},
+
+			&cli.IntFlag{Name: "senders", Value: 64, Usage: "how many senders; with --corpus, how many conversations at a time"},
+			&cli.DurationFlag{Name: "duration", Usage: "end the sending after this time; 30s where nothing else ends it"},
+			&cli.IntFlag{Name: "messages", Usage: "end the sending after `N` messages"},
+			&cli.IntFlag{Name: "disconnects", Usage: "cut `N` sockets during the sending; each resumes"},
+			&cli.DurationFlag{Name: "retry-for", Value: 2 * time.Minute, Usage: "how long a message is tried again before the run is given up"},
+			&cli.DurationFlag{Name: "settle", Value: 30 * time.Second, Usage: "how long sockets may stay behind at the end without receiving anything"},
+
+			&cli.IntSliceFlag{Name: "server-pid", Usage: "measure process `PID` and its children; repeatable; without, whoever listens at the URLs"},
+			&cli.StringFlag{Name: "json", Usage: "write the figures to this `FILE` too", TakesFile: true},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			out := cmd.Root().Writer
+			if out == nil {
+				out = os.Stdout
+			}
+			_, err = load.Run(ctx, cfg, out)
+			return err
+		},
+	}
+}
+
+// loadConfig reads the flags. load.Run checks what they say.
+func loadConfig(cmd *cli.Command) (load.Config, error) {
+	if cmd.Args().Present() {
+		return load.Config{}, fmt.Errorf("%q is not a flag; see ping load --help", cmd.Args().First())
+	}
+	if cmd.Bool("closed-loop") && cmd.Float("rate") != 0 {
+		return load.Config{}, fmt.Errorf("--closed-loop and --rate exclude each other")
+	}
+	cfg := load.Config{
+		URLs:          cmd.StringSlice("url"),
+		AllowRemote:   cmd.Bool("allow-remote"),
+		Corpus:        cmd.String("corpus"),
+		Conversations: cmd.Int("conversations"),
+		Limit:         cmd.Int("limit"),
+		Users:         cmd.Int("users"),
+		Groups:        cmd.Int("groups"),
+		Members:       cmd.Int("members"),
+		BodySize:      cmd.Int("body-size"),
+		Senders:       cmd.Int("senders"),
+		Window:        cmd.Int("window"),
+		Rate:          cmd.Float("rate"),
+		Duration:      cmd.Duration("duration"),
+		Messages:      cmd.Int("messages"),
+		Disconnects:   cmd.Int("disconnects"),
+		RetryFor:      cmd.Duration("retry-for"),
+		Settle:        cmd.Duration("settle"),
+		ServerPIDs:    cmd.IntSlice("server-pid"),
+		JSON:          cmd.String("json"),
+	}
+	if math.IsNaN(cfg.Rate) {
+		return cfg, fmt.Errorf("--rate is not a number")
+	}
+	if cfg.Corpus == "" && cfg.Duration == 0 && cfg.Messages == 0 {
+		cfg.Duration = 30 * time.Second
+	}
+	return cfg, nil
+}

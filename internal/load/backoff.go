@@ -1,0 +1,35 @@
+package load
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	backoffFirst = 50 * time.Millisecond
+	backoffMost  = 5 * time.Second
+)
+
+// backoff is how long to wait before attempt n+1 (n = 1 after the first):
+// anywhere between nothing and a bound that doubles, so that clients cut off
+// together do not come back together; but at least what the server asked for.
+func backoff(n int, atLeast time.Duration) time.Duration {
+	bound := backoffMost
+	if n < 8 {
+		bound = min(bound, backoffFirst<<(n-1))
+	}
+	return max(rand.N(bound), atLeast)
+}
+
+// pause waits, and returns false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

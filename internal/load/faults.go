@@ -1,0 +1,53 @@
+package load
+
+import (
+	"fmt"
+	"sync"
+)
+
+// fault is a sort of wrong. Each makes the verdict a failure.
+type fault int
+
+const (
+	lost       fault = iota // acknowledged and not in history, or in history and not on a socket
+	doubled                 // in history or on a socket more than once
+	disordered              // not in the order in which it was sent or recorded
+	gapped                  // a seq that is no event's
+	altered                 // not as it was sent
+	foreign                 // never sent, or refused, and there nevertheless
+	broken                  // against the protocol
+	faultKinds
+)
+
+var faultNames = [faultKinds]string{"lost", "doubled", "out of order", "gaps in seq", "altered", "never sent", "protocol errors"}
+
+func (f fault) String() string { return faultNames[f] }
+
+// maxOffenders bounds how many of a sort are named.
+const maxOffenders = 5
+
+// faults counts what is wrong and names the first few, by ids, never by what
+// was said.
+type faults struct {
+	mu     sync.Mutex
+	counts [faultKinds]int64
+	named  [faultKinds][]string
+}
+
+func (f *faults) report(kind fault, format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts[kind]++
+	if len(f.named[kind]) < maxOffenders {
+		f.named[kind] = append(f.named[kind], fmt.Sprintf(format, args...))
+	}
+}
+
+func (f *faults) total() (n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.counts {
+		n += c
+	}
+	return n
+}

@@ -1,0 +1,195 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/sync/errgroup"
+
+	"ping/domain"
+)
+
+// stored is a message as history holds it.
+type stored struct {
+	id     domain.ID
+	seq    int64
+	digest uint64
+}
+
+// pageSize is the greatest that the contract gives.
+const pageSize = 200
+
+// get reads a path of the conversation as its first member. minPosition makes
+// the server wait for its read models; "" does not.
+func (c *conversation) get(ctx context.Context, from *courier, path, minPosition string, into any) error {
+	from.begin(fasthttp.MethodGet, path)
+	if minPosition != "" {
+		from.req.Header.Set("Ping-Min-Position", minPosition)
+	}
+	if err := from.do(ctx, c.members[0], true); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if err := json.Unmarshal(from.res.Body(), into); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+// history reads all messages of a conversation, oldest first. It reports what
+// comes in another order than newest first.
+func (c *conversation) history(ctx context.Context, from *courier, f *faults) ([]stored, error) {
+	var all []stored
+	for next, before := "", int64(0); ; {
+		path := c.path + "?limit=" + strconv.Itoa(pageSize)
+		if next != "" {
+			path += "&before=" + url.QueryEscape(next)
+		}
+		var page struct {
+			Items []struct {
+				ID      domain.ID `json:"id"`
+				Seq     int64     `json:"seq"`
+				Author  domain.ID `json:"author_id"`
+				Body    string    `json:"body"`
+				ReplyTo domain.ID `json:"reply_to"`
+			} `json:"items"`
+			Next *string `json:"next"`
+		}
+		if err := c.get(ctx, from, path, c.minPosition(), &page); err != nil {
+			return nil, err
+		}
+		for _, m := range page.Items {
+			if before != 0 && m.Seq >= before {
+				f.report(disordered, "history holds %s after seq %d", name(c, m.ID, m.Seq), before)
+			}
+			before = m.Seq
+			all = append(all, stored{m.ID, m.Seq, digest(m.Author, m.Body, m.ReplyTo)})
+		}
+		if page.Next == nil {
+			break
+		}
+		if *page.Next == next || len(page.Items) == 0 {
+			return nil, fmt.Errorf("read %s: the pages do not end", c.path)
+		}
+		next = *page.Next
+	}
+	slices.SortStableFunc(all, func(a, b stored) int { return cmp.Compare(a.seq, b.seq) })
+	return all, nil
+}
+
+// minPosition is the last position that an acknowledgement told.
+func (c *conversation) minPosition() string {
+	position := c.position.Load()
+	if position == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(c.partition.Load())) + ":" + strconv.FormatInt(position, 10)
+}
+
+// readers is how many conversations are read back at the same time.
+const readers = 4
+
+// readBack reads the history of all conversations. read counts messages.
+func readBack(ctx context.Context, a *api, p *plan, f *faults, read *atomic.Int64) (map[*conversation][]stored, error) {
+	histories := make([][]stored, len(p.conversations))
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for range readers {
+		g.Go(func() error {
+			c := a.courier(newCounts())
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(p.conversations) {
+					return nil
+				}
+				var err error
+				if histories[i], err = p.conversations[i].history(ctx, c, f); err != nil {
+					return err
+				}
+				read.Add(int64(len(histories[i])))
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	all := make(map[*conversation][]stored, len(histories))
+	for i, c := range p.conversations {
+		all[c] = histories[i]
+	}
+	return all, nil
+}
+
+// readGaps reads what the server will not replay, as the contract says: from
+// the conversation's own log. Then the socket is read on.
+func (h *sockets) readGaps(s *socket) {
+	h.mu.Lock()
+	gaps := s.gaps
+	s.gaps = nil
+	h.mu.Unlock()
+	c := h.api.courier(h.counts)
+	for _, g := range gaps {
+		h.gaps.Add(1)
+		if err := h.readOne(s, c, g); err != nil && h.ctx.Err() == nil {
+			// The events that are missing then count as lost.
+			h.counts.failed("gap: " + err.Error())
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reader.again(s)
+}
+
+func (h *sockets) readOne(s *socket, c *courier, g gap) error {
+	conversation := g.subscription.conversation
+	for after := g.span.from - 1; after < g.span.to; {
+		c.begin(fasthttp.MethodGet, "/v1/conversations/"+conversation.idText+"/events?limit="+strconv.Itoa(pageSize)+"&after="+strconv.FormatInt(after, 10))
+		if err := c.do(h.ctx, s.user, true); err != nil {
+			return err
+		}
+		var page struct {
+			Items []json.RawMessage `json:"items"`
+		}
+		if err := json.Unmarshal(c.res.Body(), &page); err != nil {
+			return err
+		}
+		if len(page.Items) == 0 {
+			return errors.New("events end before the gap does")
+		}
+		last, err := h.take(s, page.Items, g.span.to)
+		if err != nil {
+			return err
+		}
+		if last <= after {
+			return errors.New("events do not go on")
+		}
+		after = last
+	}
+	return nil
+}
+
+// take delivers events that were read in place of a replay, up to a seq, and
+// returns the last seq that it saw.
+func (h *sockets) take(s *socket, frames []json.RawMessage, to int64) (last int64, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, b := range frames {
+		e, ok := scanEvent(b)
+		if !ok {
+			if e, err = decodeEvent(b); err != nil {
+				return last, err
+			}
+		}
+		if last = e.seq; last <= to {
+			s.deliver(e, h.clock.now(), false)
+		}
+	}
+	return last, nil
+}

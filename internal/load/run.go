@@ -1,0 +1,297 @@
+package load
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// ErrFailed is returned by Run when the verdict is not "passed".
+var ErrFailed = errors.New("the verdict is not passed")
+
+// run is one run of the tool, phase by phase.
+type run struct {
+	cfg      Config
+	id       string
+	plan     *plan
+	api      *api
+	counts   *counts
+	clock    clock
+	faults   *faults
+	sockets  *sockets
+	sending  *sending
+	servers  *processes
+	progress *progress
+	figures  Figures
+	toolCPU  time.Duration // of this process before the sending
+}
+
+// Run does what cfg says and writes progress and figures to out. It returns
+// ErrFailed, wrapped, unless everything that was acknowledged is there once
+// and in order; the figures are valid then too. When ctx ends during the
+// sending, the figures of what was done so far are written, without verdict.
+// Errors before the sending are returned as they are.
+func Run(ctx context.Context, cfg Config, out io.Writer) (Figures, error) {
+	if err := cfg.Check(); err != nil {
+		return Figures{}, err
+	}
+	p, err := planFor(cfg)
+	if err != nil {
+		return Figures{}, err
+	}
+	r := &run{cfg: cfg, id: newRunID(), plan: p, counts: newCounts(), clock: clock{time.Now()}, faults: &faults{}, progress: newProgress(out)}
+	// Beside the senders, users are set up, credentials renewed and gaps read.
+	r.api = newAPI(cfg.URLs, cfg.Senders*cfg.Window+len(p.users)+64, cfg.RetryFor)
+	defer r.api.close()
+	defer context.AfterFunc(ctx, r.api.close)()
+	if err := r.prepare(ctx); err != nil {
+		return Figures{}, err
+	}
+	defer r.sockets.stop()
+	r.send(ctx)
+	r.judge(ctx)
+	r.figures.Print(out)
+	if cfg.JSON != "" {
+		if err := r.figures.writeJSON(cfg.JSON); err != nil {
+			return r.figures, err
+		}
+	}
+	if r.figures.Verdict != passed {
+		return r.figures, fmt.Errorf("%w: %s", ErrFailed, r.figures.Verdict)
+	}
+	return r.figures, nil
+}
+
+func planFor(cfg Config) (*plan, error) {
+	if cfg.Corpus == "" {
+		return generated(cfg), nil
+	}
+	p, err := corpusPlan(cfg)
+	if err == nil && cfg.Messages > 0 {
+		p.messages = min(p.messages, cfg.Messages)
+	}
+	return p, err
+}
+
+// newRunID keeps the users and keys of runs apart.
+func newRunID() string {
+	var b [5]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// prepare registers users, creates groups and opens sockets.
+func (r *run) prepare(ctx context.Context) error {
+	p := r.plan
+	r.figures = Figures{Run: r.id, Users: len(p.users), Groups: len(p.conversations), Sockets: len(p.users), Unlinked: p.unlinked}
+	var registered, created, opened atomic.Int64
+	end := r.progress.phase("registering users", int64(len(p.users)), registered.Load, nil)
+	err := registerAll(ctx, r.api, p, r.id, &registered)
+	end()
+	if err != nil {
+		return fmt.Errorf("register users: %w", err)
+	}
+	end = r.progress.phase("creating groups", int64(len(p.conversations)), created.Load, nil)
+	err = createAll(ctx, r.api, p, r.id, &created)
+	end()
+	if err != nil {
+		return fmt.Errorf("create groups: %w", err)
+	}
+	if r.sockets, err = newSockets(ctx, r.api, r.counts, r.clock, r.faults, p); err != nil {
+		return fmt.Errorf("open sockets: %w", err)
+	}
+	end = r.progress.phase("opening sockets", int64(len(p.users)), opened.Load, nil)
+	opening, cancel := context.WithTimeout(ctx, r.cfg.RetryFor)
+	defer cancel()
+	err = r.sockets.open(opening, func() { opened.Add(1) })
+	end()
+	if err != nil {
+		r.sockets.stop()
+		return fmt.Errorf("open sockets: %d of %d are ready: %w%s", opened.Load(), len(p.users), err, r.counts.summary())
+	}
+	return nil
+}
+
+// send sends everything, with the sockets cut and the credentials renewed
+// meanwhile, and waits until the sockets have caught up.
+func (r *run) send(ctx context.Context) {
+	r.servers = newProcesses(r.cfg)
+	r.servers.begin()
+	r.toolCPU = ownCPU()
+	r.sending = &sending{
+		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
+		latency: newHistogram(), lateness: newHistogram(),
+	}
+	background, end := context.WithCancel(ctx)
+	defer end()
+	done := make(chan struct{})
+	var meanwhile, cutting sync.WaitGroup
+	meanwhile.Go(func() { keepCredentials(background, r.api, r.plan.users) })
+	meanwhile.Go(func() { r.keepSampling(background) })
+	cutting.Go(func() { r.sockets.cutAll(background, r.cfg.Disconnects, r.done, done) })
+
+	show := r.progress.phase("sending", 1000, func() int64 { return int64(r.done() * 1000) }, r.rates())
+	r.sending.all(ctx)
+	close(done)
+	cutting.Wait()
+	show()
+	r.settle(ctx, func(c *conversation) int64 { return c.lastSeq.Load() })
+	end()
+	meanwhile.Wait()
+	r.measure()
+}
+
+// done is how much of the sending is done, from 0 to 1.
+func (r *run) done() float64 {
+	part := 0.0
+	if n := r.plan.messages; n > 0 {
+		part = float64(r.sending.taken.Load()) / float64(n)
+	}
+	if begun := r.sending.begun.Load(); r.cfg.Duration > 0 && begun > 0 {
+		part = max(part, float64(r.clock.now()-begun)/float64(r.cfg.Duration))
+	}
+	return min(part, 1)
+}
+
+// rates tells messages and deliveries a second since it was last asked.
+func (r *run) rates() func() string {
+	then, acked, delivered := r.clock.now(), int64(0), int64(0)
+	return func() string {
+		now, a, d := r.clock.now(), r.sending.acked.Load(), r.sockets.deliveries.Load()
+		seconds := max(float64(now-then)/1e9, 1e-3)
+		line := fmt.Sprintf(" ‰, %s accepted, %s/s, %s deliveries/s", count(a), count(int64(float64(a-acked)/seconds)), count(int64(float64(d-delivered)/seconds)))
+		then, acked, delivered = now, a, d
+		return line
+	}
+}
+
+// sampleEvery is how often processes are looked at: those that end between
+// two samples lose what they did since the last one.
+const sampleEvery = 2 * time.Second
+
+func (r *run) keepSampling(ctx context.Context) {
+	for pause(ctx, sampleEvery) {
+		r.servers.sample()
+	}
+}
+
+// settle waits until every socket has received what head says of each of its
+// conversations. It gives up when nothing came in for the time that the
+// configuration allows: what is missing then is lost.
+func (r *run) settle(ctx context.Context, head func(*conversation) int64) {
+	var total int64
+	for _, c := range r.plan.conversations {
+		total += int64(len(c.subscriptions))
+	}
+	behind := func() (n int64) {
+		for _, c := range r.plan.conversations {
+			h := head(c)
+			for _, s := range c.subscriptions {
+				if s.last.Load() < h {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if behind() == 0 {
+		return
+	}
+	defer r.progress.phase("sockets catching up", total, func() int64 { return total - behind() }, nil)()
+	events, since := r.sockets.events.Load(), time.Now()
+	for behind() > 0 && time.Since(since) < r.cfg.Settle {
+		if !pause(ctx, 10*time.Millisecond) {
+			return
+		}
+		if n := r.sockets.events.Load(); n != events {
+			events, since = n, time.Now()
+		}
+	}
+}
+
+// measure takes down what the sending has cost.
+func (r *run) measure() {
+	f, s, h := &r.figures, r.sending, r.sockets
+	begun := s.begun.Load()
+	f.Seconds = float64(s.ended.Load()-begun) / 1e9
+	f.Accepted, f.Refused, f.Unknown = s.acked.Load(), s.refused.Load(), s.unknown.Load()
+	if f.Seconds > 0 {
+		f.AcceptedPerSecond = float64(f.Accepted) / f.Seconds
+	} else {
+		f.Seconds = 0
+	}
+	f.Deliveries = h.deliveries.Load()
+	if last := h.last.Load(); last > begun {
+		f.DeliveriesPerSecond = float64(f.Deliveries) / (float64(last-begun) / 1e9)
+	}
+	if reads := h.reads.Load(); reads > 0 {
+		f.EventsPerRead = float64(h.events.Load()) / float64(reads)
+	}
+	h.mu.Lock()
+	h.looked = 0
+	h.settleArrivals(r.clock.now())
+	h.mu.Unlock()
+	f.Ack, f.EndToEnd = s.latency.figures(), h.latency.figures()
+	if r.cfg.Rate > 0 {
+		late := s.lateness.figures()
+		f.Lateness = &late
+	}
+	f.Servers = r.servers.figures()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	f.Tool = ProcessFigures{
+		Name: "ping load", Processes: 1, CPUSeconds: (ownCPU() - r.toolCPU).Seconds(),
+		MemoryMB: float64(memory.Sys-memory.HeapReleased) / (1 << 20),
+	}
+}
+
+// judge reads history back and reaches the verdict.
+func (r *run) judge(ctx context.Context) {
+	f := &r.figures
+	var read atomic.Int64
+	end := r.progress.phase("reading history back", f.Accepted, read.Load, nil)
+	histories, err := readBack(ctx, r.api, r.plan, r.faults, &read)
+	end()
+	if err == nil {
+		// Messages whose outcome is not known may be beyond the last acknowledged.
+		r.settle(ctx, func(c *conversation) int64 {
+			if h := histories[c]; len(h) > 0 {
+				return h[len(h)-1].seq
+			}
+			return 0
+		})
+	}
+	r.sockets.stop()
+	f.History, f.Retries = read.Load(), r.counts.retries.Load()
+	f.Cuts, f.Reconnects, f.Gaps = r.sockets.cuts.Load(), r.sockets.reconnects.Load(), r.sockets.gaps.Load()
+	f.Errors = r.counts.all()
+	switch {
+	case ctx.Err() != nil:
+		f.Verdict = "none: interrupted"
+	case err != nil:
+		f.Verdict = "none: " + err.Error()
+	default:
+		judge(r.plan, histories, r.faults)
+		if r.sending.gaveUp != nil {
+			f.Verdict = "none: the sending was cut short: " + r.sending.gaveUp.Error()
+		}
+	}
+	f.judged(r.faults)
+}
+
+// ownCPU is what this process has used of the CPUs.
+func ownCPU() time.Duration {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

@@ -1,0 +1,235 @@
+package load
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"ping/domain"
+)
+
+// event is what the tool needs of a durable event's frame. Conversation and
+// name share memory with the frame.
+type event struct {
+	partition    int
+	position     int64
+	conversation []byte // the id as text; empty for an event of a user's stream
+	seq          int64
+	name         []byte // such as message.sent
+	id           domain.ID
+}
+
+// cursor reads known text from the beginning of a byte slice. Once something
+// did not match, it stays failed.
+type cursor struct {
+	rest []byte
+	bad  bool
+}
+
+func (c *cursor) expect(text string) {
+	if c.bad || len(c.rest) < len(text) || string(c.rest[:len(text)]) != text {
+		c.bad = true
+		return
+	}
+	c.rest = c.rest[len(text):]
+}
+
+func (c *cursor) number() int64 {
+	n, i := int64(0), 0
+	for i < len(c.rest) && i < 18 && c.rest[i]-'0' < 10 {
+		n = n*10 + int64(c.rest[i]-'0')
+		i++
+	}
+	if i == 0 {
+		c.bad = true
+	}
+	c.rest = c.rest[i:]
+	return n
+}
+
+func (c *cursor) take(n int) []byte {
+	if c.bad || len(c.rest) < n {
+		c.bad = true
+		return nil
+	}
+	taken := c.rest[:n]
+	c.rest = c.rest[n:]
+	return taken
+}
+
+// word reads up to the next quote; a text with an escape is not a word.
+func (c *cursor) word() []byte {
+	for i, b := range c.rest {
+		if b == '"' {
+			return c.take(i)
+		}
+		if b == '\\' || b < ' ' {
+			break
+		}
+	}
+	c.bad = true
+	return nil
+}
+
+func (c *cursor) uuid() (id domain.ID) {
+	if text := c.take(36); text != nil && !parseUUID(text, &id) {
+		c.bad = true
+	}
+	return id
+}
+
+// scanEvent reads a frame in the layout that servers write. ok is false when
+// the layout is another: decodeEvent reads any.
+func scanEvent(b []byte) (e event, ok bool) {
+	c := cursor{rest: b}
+	c.expect(`{"type":"event","at":"`)
+	e.partition = int(c.number())
+	c.expect(`:`)
+	e.position = c.number()
+	c.expect(`","conversation_id":"`)
+	e.conversation = c.take(36)
+	c.expect(`","seq":`)
+	e.seq = c.number()
+	c.expect(`,"event":"`)
+	e.name = c.word()
+	c.expect(`","id":"`)
+	e.id = c.uuid()
+	c.expect(`"`)
+	return e, !c.bad
+}
+
+// decodeEvent reads a durable event's frame in any JSON layout.
+func decodeEvent(b []byte) (event, error) {
+	var f struct {
+		At           string    `json:"at"`
+		Conversation string    `json:"conversation_id"`
+		Seq          int64     `json:"seq"`
+		Event        string    `json:"event"`
+		ID           domain.ID `json:"id"`
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return event{}, fmt.Errorf("decode event: %w", err)
+	}
+	partition, position, err := parseAt(f.At)
+	if err != nil {
+		return event{}, err
+	}
+	return event{partition: partition, position: position, conversation: []byte(f.Conversation),
+		seq: f.Seq, name: []byte(f.Event), id: f.ID}, nil
+}
+
+// maxPartitions is the most that a log can have.
+const maxPartitions = 256
+
+// parseAt reads a position such as 7:1042.
+func parseAt(at string) (partition int, position int64, err error) {
+	left, right, ok := strings.Cut(at, ":")
+	p, err1 := strconv.ParseUint(left, 10, 8)
+	n, err2 := strconv.ParseInt(right, 10, 64)
+	if !ok || err1 != nil || err2 != nil || n < 0 {
+		return 0, 0, fmt.Errorf("%q is not a position", at)
+	}
+	return int(p), n, nil
+}
+
+// answer is what the tool needs of the answer to a send.
+type answer struct {
+	id  domain.ID
+	seq int64
+}
+
+var errNoMessage = errors.New("the answer to a send is not a message")
+
+// readAnswer reads a message object, quickly when its first fields are those
+// of the contract, in that order.
+func readAnswer(b []byte) (answer, error) {
+	c := cursor{rest: b}
+	c.expect(`{`)
+	if schema := `"$schema":"`; !c.bad && strings.HasPrefix(string(c.rest[:min(len(c.rest), len(schema))]), schema) {
+		c.expect(schema)
+		c.word()
+		c.expect(`",`)
+	}
+	var a answer
+	c.expect(`"id":"`)
+	a.id = c.uuid()
+	c.expect(`","conversation_id":"`)
+	c.take(36)
+	c.expect(`","seq":`)
+	a.seq = c.number()
+	if !c.bad && a.seq > 0 {
+		return a, nil
+	}
+	var m struct {
+		ID  domain.ID `json:"id"`
+		Seq int64     `json:"seq"`
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return answer{}, fmt.Errorf("%w: %w", errNoMessage, err)
+	}
+	if m.ID.IsZero() || m.Seq < 1 {
+		return answer{}, errNoMessage
+	}
+	return answer{id: m.ID, seq: m.Seq}, nil
+}
+
+// hexValue holds the value of each hexadecimal digit, 0xff for other bytes.
+var hexValue = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i := range 16 {
+		t["0123456789abcdef"[i]], t["0123456789ABCDEF"[i]] = byte(i), byte(i)
+	}
+	return t
+}()
+
+// uuidDigits are the places of the sixteen pairs of digits in a UUID's text.
+var uuidDigits = [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// parseUUID reads the 36 bytes of a UUID's text. It is domain.ParseID without
+// an error value, for the reading of frames.
+func parseUUID(text []byte, id *domain.ID) bool {
+	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return false
+	}
+	for i, at := range uuidDigits {
+		high, low := hexValue[text[at]], hexValue[text[at+1]]
+		if high > 15 || low > 15 {
+			return false
+		}
+		id[i] = high<<4 | low
+	}
+	return true
+}
+
+// appendJSONString appends s as a JSON string. Bytes that are not UTF-8
+// become U+FFFD, as encoding/json writes them; the rest stays as it is.
+func appendJSONString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		switch b := s[i]; {
+		case b >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(append(dst, s[from:i]...), "\ufffd"...)
+				from = i + 1
+			}
+			i += n
+			continue
+		case b == '"' || b == '\\':
+			dst = append(append(dst, s[from:i]...), '\\', b)
+			from = i + 1
+		case b < ' ':
+			dst = append(append(dst, s[from:i]...), '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
+			from = i + 1
+		}
+		i++
+	}
+	return append(append(dst, s[from:]...), '"')
+}
