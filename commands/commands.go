@@ -76,7 +76,19 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 		"Send a message", http.StatusCreated, "messages"), c.sendMessage)
 	huma.Register(api, closed(http.MethodPut, "/v1/conversations/{conversation_id}/read", "advance-read",
 		"Mark as read", http.StatusOK, "conversations"), c.advanceRead)
+
+	alsoOK(api, "/v1/conversations", "The two have a direct conversation already: this one.")
+	alsoOK(api, "/v1/conversations/{conversation_id}/members", "The user is a member already, and stays what he is.")
 	return nil
+}
+
+// alsoOK documents that a POST which creates may find its work done: it
+// answers 200 with what it would have created.
+func alsoOK(api huma.API, path, description string) {
+	responses := api.OpenAPI().Paths[path].Post.Responses
+	found := *responses["201"]
+	found.Description = description
+	responses["200"] = &found
 }
 
 // command makes the log's command of a request.

@@ -209,3 +209,33 @@ func TestShutdown(t *testing.T) {
 	a := n.do(t, sendRequest(ann, crew, "", "hello")).refused(503, "shutting_down")
 	require.Equal(t, "1", a.header.Get("Retry-After"))
 }
+
+// TestContractOfCommands: the document names each operation with its answers.
+func TestContractOfCommands(t *testing.T) {
+	n := newSystem(t).start()
+	doc := into[struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]struct{ Content map[string]any }
+		}
+	}](n.do(t, request{method: "GET", path: "/openapi.json"}).is(http.StatusOK))
+	for path, methods := range map[string]map[string][]string{
+		"/v1/auth/register":                                     {"post": {"201"}},
+		"/v1/auth/login":                                        {"post": {"200"}},
+		"/v1/auth/refresh":                                      {"post": {"200"}},
+		"/v1/auth/logout":                                       {"post": {"204"}},
+		"/v1/auth/ticket":                                       {"post": {"201"}},
+		"/v1/conversations":                                     {"post": {"200", "201"}},
+		"/v1/conversations/{conversation_id}/members":           {"post": {"200", "201"}},
+		"/v1/conversations/{conversation_id}/members/{user_id}": {"delete": {"204"}},
+		"/v1/conversations/{conversation_id}/messages":          {"post": {"201"}},
+		"/v1/conversations/{conversation_id}/read":              {"put": {"200"}},
+	} {
+		for method, statuses := range methods {
+			responses := doc.Paths[path][method].Responses
+			for _, status := range statuses {
+				require.Contains(t, responses, status, "%s %s", method, path)
+			}
+			require.Contains(t, responses["default"].Content, "application/problem+json", "%s %s", method, path)
+		}
+	}
+}
