@@ -29,3 +29,15 @@ func value(c prometheus.Counter) int {
 	}
 	return int(m.GetCounter().GetValue())
 }
+
+// Appends returns how many append transactions were accepted.
+func (l *Log) Appends() int {
+	var m dto.Metric
+	if err := l.metrics.batchCommands.Write(&m); err != nil {
+		panic(err)
+	}
+	return int(m.GetHistogram().GetSampleCount())
+}
+
+// Lanes returns how many lanes there are.
+func (l *Log) Lanes() int { return len(l.lanes) }

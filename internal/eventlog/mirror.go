@@ -131,27 +131,32 @@ func (m *mirror) eventIDAt(ctx context.Context, partition int, position int64) (
 	return domain.ParseID(msg.Header.Get(headerEventID))
 }
 
-// chain publishes events that follow one another, without waiting between
-// them: each is stored only if its predecessor was, so the acknowledgement of
-// the last proves all. It returns errWrongSequence when the mirror stood
-// elsewhere; then some, none or all may be stored.
-func (m *mirror) chain(ctx context.Context, partition int, events []*Event) error {
+// publish sends events that follow one another, without waiting: each is
+// stored only if its predecessor was. prove tells what became of them.
+func (m *mirror) publish(partition int, events []*Event) error {
 	name, prefix := m.streamName(partition), m.subjectPrefix(partition)
-	last := len(events) - 1
-	for _, e := range events[:last] {
+	for _, e := range events {
 		if err := m.nc.PublishMsg(encodeMessage(name, prefix, e)); err != nil {
 			return fmt.Errorf("publish %s: %w", At{partition, e.Position}, err)
 		}
 	}
-	ack, err := m.js.PublishMsg(ctx, encodeMessage(name, prefix, events[last]), jetstream.WithRetryAttempts(0))
+	return nil
+}
+
+// prove publishes one event and waits for its acknowledgement, which proves
+// that it and all before it are stored. It returns errWrongSequence when the
+// mirror stood elsewhere.
+func (m *mirror) prove(ctx context.Context, partition int, e *Event) error {
+	msg := encodeMessage(m.streamName(partition), m.subjectPrefix(partition), e)
+	ack, err := m.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
 	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
 		return errWrongSequence
 	case err != nil:
-		return fmt.Errorf("publish %s: %w", At{partition, events[last].Position}, err)
-	case int64(ack.Sequence) != events[last].Position:
-		return fmt.Errorf("%w: %s was stored at sequence %d", ErrMirrorAhead, At{partition, events[last].Position}, ack.Sequence)
+		return fmt.Errorf("publish %s: %w", At{partition, e.Position}, err)
+	case int64(ack.Sequence) != e.Position:
+		return fmt.Errorf("%w: %s was stored at sequence %d", ErrMirrorAhead, At{partition, e.Position}, ack.Sequence)
 	}
 	return nil
 }

@@ -78,6 +78,7 @@ func (l *Log) findCommands(ctx context.Context, requests []*request) ([]*past, e
 // writeReceipt remembers a command that succeeded without an event.
 func (l *Log) writeReceipt(ctx context.Context, r *request, res Result) error {
 	_, err := l.pool.Exec(ctx, `
+WITH marked AS (UPDATE log.streams SET receipts = true WHERE stream = $1 AND NOT receipts)
 INSERT INTO log.receipts (stream, command_id, fingerprint, version, position)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		pgUUID(r.Stream), pgUUID(r.id), r.Fingerprint, res.Version, res.At.Position)

@@ -16,14 +16,19 @@ type pump struct {
 	log  *Log
 	feed *feed
 
-	last   int64 // the mirror's last position, as far as is known here
-	forced int64 // up to here this pump publishes, whoever appended
-	synced bool  // last has been read since the last failure
+	last   int64     // the mirror's last position, as far as is known here
+	proven int64     // up to here that is known by an answer, beyond it hoped
+	asked  time.Time // when the mirror was last asked
+	forced int64     // up to here this pump publishes, whoever appended
+	synced bool      // the mirror has answered since the last failure
 }
 
 const (
 	// chainLength bounds the messages published without an answer.
 	chainLength = 256
+	// askInterval is how long a busy pump publishes without asking for an answer:
+	// answers cost more than messages.
+	askInterval = 10 * time.Millisecond
 	// grace is how long an event may be on its way from another node before it
 	// counts as missing.
 	grace = 5 * time.Millisecond
@@ -73,15 +78,18 @@ func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, e
 	events, tip, cold, more := p.feed.after(p.last, chainLength)
 	switch {
 	case cold:
+		p.forced = max(p.forced, tip)
 		if events, err = p.log.readPartition(ctx, p.feed.partition, p.last, tip, chainLength); err != nil {
 			return false, err
 		}
 		if len(events) == 0 || events[0].Position != p.last+1 {
 			return false, fmt.Errorf("log has no event at %s", At{p.feed.partition, p.last + 1})
 		}
-		return false, p.publish(ctx, events)
 	case len(events) == 0:
 		return p.idle(ctx, draining, more)
+	}
+	if p.last-p.proven >= chainLength {
+		return false, p.sync(ctx)
 	}
 	mine := 0
 	for mine < len(events) && (events[mine].origin == appended || events[mine].Position <= p.forced) {
@@ -91,7 +99,7 @@ func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, e
 		return false, p.publish(ctx, events[:mine])
 	}
 	if events[0].origin == heard {
-		p.last = events[0].Position
+		p.last = events[0].Position // proven by the next answer
 		return false, nil
 	}
 	return false, p.repair(ctx, events[0].Position)
@@ -104,12 +112,19 @@ func (p *pump) idle(ctx context.Context, draining, more <-chan struct{}) (done b
 		return false, nil
 	default:
 	}
-	sweep := time.NewTimer(sweepInterval)
+	interval := sweepInterval
+	if p.proven < p.last {
+		interval = askInterval
+	}
+	sweep := time.NewTimer(interval)
 	defer sweep.Stop()
 	select {
 	case <-ctx.Done():
 		return true, nil
 	case <-draining:
+		if p.proven < p.last {
+			return false, p.sync(ctx)
+		}
 		return true, nil
 	case <-more:
 		return false, nil
@@ -130,21 +145,34 @@ func (p *pump) repair(ctx context.Context, position int64) error {
 	return p.sync(ctx)
 }
 
-// publish sends events that follow p.last.
+// publish sends events that follow p.last. It asks for an answer when the last
+// was long ago, or when a whole chain is without one.
 func (p *pump) publish(ctx context.Context, events []*Event) error {
+	events = events[:min(int64(len(events)), p.proven+chainLength-p.last)]
+	upTo := events[len(events)-1].Position
+	p.log.metrics.mirrored.Add(float64(len(events)))
+	if time.Since(p.asked) < askInterval && upTo < p.proven+chainLength {
+		if err := p.log.mirror.publish(p.feed.partition, events); err != nil {
+			return err
+		}
+		p.last = upTo
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	upTo := events[len(events)-1].Position
-	err := p.log.mirror.chain(ctx, p.feed.partition, events)
+	if err := p.log.mirror.publish(p.feed.partition, events[:len(events)-1]); err != nil {
+		return err
+	}
+	err := p.log.mirror.prove(ctx, p.feed.partition, events[len(events)-1])
+	p.asked = time.Now()
 	if err == nil {
-		p.last = upTo
-		p.log.metrics.mirrored.Add(float64(len(events)))
+		p.last, p.proven = upTo, upTo
 		return nil
 	}
 	if !errors.Is(err, errWrongSequence) {
 		return err
 	}
-	before := p.last
+	before := p.proven
 	if err := p.sync(ctx); err != nil {
 		return err
 	}
@@ -155,12 +183,20 @@ func (p *pump) publish(ctx context.Context, events []*Event) error {
 	if p.last != before {
 		return nil
 	}
-	// The chain should have fitted. A chain hides its first error behind
-	// refusals of the rest: one event alone shows it.
-	if err := p.log.mirror.chain(ctx, p.feed.partition, events[:1]); err != nil {
+	return p.publishAlone(ctx, p.last+1)
+}
+
+// publishAlone sends the one event that the mirror must take next. A chain
+// hides its first error behind refusals of the rest; this shows it.
+func (p *pump) publishAlone(ctx context.Context, position int64) error {
+	events, err := p.log.readPartition(ctx, p.feed.partition, position-1, position, 1)
+	if err != nil || len(events) == 0 {
 		return err
 	}
-	p.last = events[0].Position
+	if err := p.log.mirror.prove(ctx, p.feed.partition, events[0]); err != nil {
+		return err
+	}
+	p.last, p.proven = position, position
 	return nil
 }
 
@@ -193,7 +229,7 @@ func (p *pump) sync(ctx context.Context) error {
 		// there to publish what it lacks.
 		p.forced = max(p.forced, tip)
 	}
-	p.last, p.synced = last, true
+	p.last, p.proven, p.synced, p.asked = last, last, true, time.Now()
 	return nil
 }
 
