@@ -219,12 +219,12 @@ func TestContractOfCommands(t *testing.T) {
 		}
 	}](n.do(t, request{method: "GET", path: "/openapi.json"}).is(http.StatusOK))
 	for path, methods := range map[string]map[string][]string{
-		"/v1/auth/register":                                     {"post": {"201"}},
-		"/v1/auth/login":                                        {"post": {"200"}},
-		"/v1/auth/refresh":                                      {"post": {"200"}},
-		"/v1/auth/logout":                                       {"post": {"204"}},
-		"/v1/auth/ticket":                                       {"post": {"201"}},
-		"/v1/conversations":                                     {"post": {"200", "201"}},
+		"/v1/auth/register": {"post": {"201"}},
+		"/v1/auth/login":    {"post": {"200"}},
+		"/v1/auth/refresh":  {"post": {"200"}},
+		"/v1/auth/logout":   {"post": {"204"}},
+		"/v1/auth/ticket":   {"post": {"201"}},
+		"/v1/conversations": {"post": {"200", "201"}},
 		"/v1/conversations/{conversation_id}/members":           {"post": {"200", "201"}},
 		"/v1/conversations/{conversation_id}/members/{user_id}": {"delete": {"204"}},
 		"/v1/conversations/{conversation_id}/messages":          {"post": {"201"}},
