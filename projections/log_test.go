@@ -78,7 +78,7 @@ func (w *writer) store(t testing.TB, pool *pgxpool.Pool) {
 			payload, err := json.Marshal(e.event)
 			return []any{
 				e.partition, e.position, uuid.UUID(e.stream), e.version, uuid.UUID(e.id), e.event.Type(), 1, e.event.Decisive(),
-				e.recordedAt, uuid.UUID(e.actor), uuid.UUID(e.id).String(), 0, 1, 0, string(payload),
+				e.recordedAt, uuid.UUID(e.actor), uuid.UUID(e.id), 0, 1, 0, string(payload),
 			}, err
 		}))
 		if err != nil {
