@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"ping/internal/parts"
+	"ping/internal/testkit"
+)
+
+// world is what some nodes stand on together.
+type world struct {
+	cfg  Config
+	nats *parts.NATS
+}
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	redis := testkit.Redis(t).Options()
+	server := testkit.NATS(t)
+	return world{
+		nats: server,
+		cfg: Config{
+			DatabaseURL: testkit.DatabaseURL(t), RedisURL: "unix://" + redis.Addr + "?db=" + strconv.Itoa(redis.DB),
+			NATSURL: server.ClientURL(), JWTSecret: strings.Repeat("s", minSecret),
+			Drain: 100 * time.Millisecond, DatabaseConns: 12,
+		},
+	}
+}
+
+// startNode runs a node until the test ends, and returns where it serves.
+func startNode(t *testing.T, w world) (base string) {
+	t.Helper()
+	clients, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	n, err := newNode(t.Context(), w.cfg, testkit.Logger(t))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.run(ctx, listeners{clients: clients}) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+	})
+	return "http://" + clients.Addr().String()
+}
+
+// openStream opens the user's stream at a node.
+func openStream(t *testing.T, base string, user *client) *websocket.Conn {
+	t.Helper()
+	ws, _, err := websocket.Dial(t.Context(), base+"/v1/stream", &websocket.DialOptions{
+		Subprotocols: []string{"ping.v1.json"},
+		HTTPHeader:   http.Header{"Authorization": {"Bearer " + user.token}},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ws.CloseNow() }) // the server may have closed it
+	return ws
+}
+
+// awaitFrame reads frames until one has these values.
+func awaitFrame(t *testing.T, ws *websocket.Conn, want map[string]string) map[string]any {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		_, content, err := ws.Read(ctx)
+		require.NoError(t, err, "no frame came with %v", want)
+		var frame map[string]any
+		require.NoError(t, json.Unmarshal(content, &frame))
+		matches := true
+		for key, value := range want {
+			matches = matches && frame[key] == value
+		}
+		if matches {
+			return frame
+		}
+	}
+}
+
+func TestNodes(t *testing.T) {
+	w := newWorld(t)
+	one, other := startNode(t, w), startNode(t, w)
+	ada, bob := register(t, one, "ada"), register(t, one, "bob")
+	stream := openStream(t, other, bob)
+	awaitFrame(t, stream, map[string]string{"type": "ready"})
+
+	created := ada.call(t, "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{bob.id}})
+	require.Equal(t, http.StatusCreated, created.status, created.body)
+	messages := "/v1/conversations/" + text(t, created.body, "id") + "/messages"
+
+	// send sends at one node, and awaits the message on the stream of the other
+	// and in that one's history.
+	send := func(t *testing.T, body string) {
+		t.Helper()
+		sent := ada.call(t, "POST", messages, map[string]string{"body": body}, "Idempotency-Key", strings.ReplaceAll(body, " ", "-"))
+		require.Equal(t, http.StatusCreated, sent.status, sent.body)
+		frame := awaitFrame(t, stream, map[string]string{"type": "event", "event": "message.sent", "id": text(t, sent.body, "id")})
+		require.Equal(t, body, text(t, frame, "data", "body"))
+		reader := &client{base: other, token: bob.token}
+		history := reader.call(t, "GET", messages+"?limit=1", nil, "Ping-Min-Position", sent.header.Get("Ping-Position"))
+		require.Equal(t, http.StatusOK, history.status, history.body)
+		newest := history.body["items"].([]any)[0].(map[string]any)
+		require.Equal(t, sent.body["id"], newest["id"])
+		require.Equal(t, body, newest["body"])
+	}
+
+	t.Run("deliver what another node took", func(t *testing.T) {
+		send(t, "hello")
+	})
+	t.Run("answer a retry at another node as the first time", func(t *testing.T) {
+		retry := &client{base: other, token: ada.token}
+		first := ada.call(t, "POST", messages, map[string]string{"body": "once"}, "Idempotency-Key", "once")
+		second := retry.call(t, "POST", messages, map[string]string{"body": "once"}, "Idempotency-Key", "once")
+		require.Equal(t, "true", second.header.Get("Idempotent-Replayed"))
+		require.Equal(t, first.body, second.body)
+	})
+	t.Run("tell whether they are ready, and go on without NATS", func(t *testing.T) {
+		anyone := &client{base: one}
+		require.Equal(t, map[string]any{
+			"status":       "ok",
+			"dependencies": map[string]any{"postgres": "ok", "redis": "ok", "nats": "ok"},
+		}, anyone.call(t, "GET", "/readyz", nil).body)
+
+		w.nats.Stop()
+		require.Eventually(t, func() bool {
+			return anyone.call(t, "GET", "/readyz", nil).body["status"] == "degraded"
+		}, 10*time.Second, 10*time.Millisecond)
+		send(t, "without NATS")
+		require.NoError(t, w.nats.Start())
+		require.Eventually(t, func() bool {
+			return anyone.call(t, "GET", "/readyz", nil).body["status"] == "ok"
+		}, 10*time.Second, 10*time.Millisecond)
+		send(t, "with NATS again")
+	})
+	t.Run("count what they do", func(t *testing.T) {
+		response, err := http.Get(one + "/metrics")
+		require.NoError(t, err)
+		defer response.Body.Close()
+		defer http.DefaultClient.CloseIdleConnections()
+		content, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.Contains(t, string(content), "ping_streams 0")
+		require.Contains(t, string(content), "process_cpu_seconds_total")
+	})
+}
+
+func TestNodeEndsWithItsReason(t *testing.T) {
+	w := newWorld(t)
+	clients, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	n, err := newNode(t.Context(), w.cfg, testkit.Logger(t))
+	require.NoError(t, err)
+	require.NoError(t, clients.Close()) // serving fails at once
+	require.ErrorContains(t, n.run(t.Context(), listeners{clients: clients}), "http: ")
+}
