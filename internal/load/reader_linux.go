@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,6 +56,8 @@ type link struct {
 	fd    int
 	count int32
 	index int32 // of the socket in sockets.all
+	// delayed is when acks were last asked to be delayed, on the run's clock.
+	delayed int64
 }
 
 // add takes over a connection, with bytes that were read of it already.
@@ -143,11 +146,27 @@ func (r *reader) read(s *socket, generation int32) {
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
 	case err != nil || n == 0:
+		r.hub.counts.failed("socket: " + ended(err))
 		r.after(s, hangUp)
 	default:
+		r.delayAcks(s)
 		if next := r.hub.received(s, r.buffer[:carried+n]); next != goOn {
 			r.after(s, next)
 		}
+	}
+}
+
+// delayAcksFor is less than the kernel's shortest delay of an ack.
+const delayAcksFor = int64(30 * time.Millisecond)
+
+// delayAcks keeps the kernel from sending a TCP ack for each read, as it does
+// when data goes one way only: it makes a read of a small frame cost 6 µs in
+// place of 2. Delayed acks are what a connection has on which both sides
+// talk. The kernel goes back to the former whenever a delay has run out.
+func (r *reader) delayAcks(s *socket) {
+	if now := s.heard.Load(); now-s.link.delayed > delayAcksFor {
+		s.link.delayed = now
+		_ = unix.SetsockoptInt(s.link.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) // works without, at more cost
 	}
 }
 

@@ -64,6 +64,7 @@ func (r *reader) read(s *socket, conn net.Conn) {
 		}
 		if found == goOn && (err != nil || n == 0) {
 			found = hangUp
+			r.hub.counts.failed("socket: " + ended(err))
 		}
 		if found != goOn {
 			r.after(s, found)

@@ -138,7 +138,7 @@ func (r *run) send(ctx context.Context) {
 	meanwhile.Go(func() { r.keepSampling(background) })
 	cutting.Go(func() { r.sockets.cutAll(background, r.cfg.Disconnects, r.done, done) })
 
-	show := r.progress.phase("sending", 1000, func() int64 { return int64(r.done() * 1000) }, r.rates())
+	show := r.progress.phase("sending", 100, func() int64 { return int64(r.done() * 100) }, r.rates())
 	r.sending.all(ctx)
 	close(done)
 	cutting.Wait()
@@ -167,7 +167,7 @@ func (r *run) rates() func() string {
 	return func() string {
 		now, a, d := r.clock.now(), r.sending.acked.Load(), r.sockets.deliveries.Load()
 		seconds := max(float64(now-then)/1e9, 1e-3)
-		line := fmt.Sprintf(" ‰, %s accepted, %s/s, %s deliveries/s", count(a), count(int64(float64(a-acked)/seconds)), count(int64(float64(d-delivered)/seconds)))
+		line := fmt.Sprintf(" %%, %s accepted, %s/s, %s deliveries/s", count(a), count(int64(float64(a-acked)/seconds)), count(int64(float64(d-delivered)/seconds)))
 		then, acked, delivered = now, a, d
 		return line
 	}

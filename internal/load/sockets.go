@@ -151,12 +151,13 @@ func (h *sockets) try(s *socket) error {
 	s.carry, s.partial = nil, nil
 	s.cutting.Store(false)
 	s.heard.Store(h.clock.now())
+	resumes := s.opened // add may read the first ready already
 	if err := h.reader.add(s, conn, first); err != nil {
 		conn.Close()
 		return err
 	}
 	h.connected.Add(1)
-	if s.opened {
+	if resumes {
 		h.reconnects.Add(1)
 	}
 	return nil
@@ -260,4 +261,12 @@ func (h *sockets) received(s *socket, b []byte) next {
 	}
 	h.settleArrivals(now)
 	return n
+}
+
+// ended names how a connection ended without a close frame.
+func ended(err error) string {
+	if err == nil {
+		return "connection ended"
+	}
+	return networkCode(err)
 }
