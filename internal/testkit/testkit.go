@@ -47,10 +47,22 @@ func Main(m *testing.M) {
 // when the test ends.
 func DatabaseURL(t testing.TB) string {
 	t.Helper()
+	return newDatabase(t, templateDatabase)
+}
+
+// EmptyDatabaseURL returns the URL of a new database without a schema, dropped
+// when the test ends.
+func EmptyDatabaseURL(t testing.TB) string {
+	t.Helper()
+	return newDatabase(t, "template1")
+}
+
+func newDatabase(t testing.TB, template string) string {
+	t.Helper()
 	postgres, err := shared.postgres()
 	require.NoError(t, err)
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	execute(t, postgres, "CREATE DATABASE "+name+" TEMPLATE "+templateDatabase)
+	execute(t, postgres, "CREATE DATABASE "+name+" TEMPLATE "+template)
 	t.Cleanup(func() { execute(t, postgres, "DROP DATABASE "+name+" WITH (FORCE)") })
 	return postgres.URL(name)
 }
