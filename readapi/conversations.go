@@ -53,12 +53,12 @@ func scanConversation(row pgx.CollectableRow) (c conversationRow, err error) {
 
 // A user's conversations are all looked at and the newest taken: no row a
 // member changes with each message, which is what an index by activity would
-// need.
+// need. OFFSET 0 keeps the planner to looking them up one by one.
 const listConversationsSQL = `
 SELECT ` + conversationColumns + `
   FROM (SELECT c.*, m.role, c.last_ordinal - m.read_ordinal AS unread
           FROM inbox.members m
-          JOIN inbox.conversations c ON c.id = m.conversation_id
+         CROSS JOIN LATERAL (SELECT * FROM inbox.conversations WHERE id = m.conversation_id OFFSET 0) AS c
          WHERE m.user_id = $1 AND m.removed_seq IS NULL AND (c.active_at, c.id) < ($2, $3)
          ORDER BY c.active_at DESC, c.id DESC
          LIMIT $4) AS c` + lastMessageJoin + `
