@@ -235,7 +235,7 @@ func TestPlans(t *testing.T) {
 		SELECT md5('c' || n)::uuid, 10 + m, md5('m' || n || ' ' || m)::uuid, md5('u' || n % 1000)::uuid, now(), repeat('hello ', 10)
 		  FROM generate_series(1, 2000) n, generate_series(1, 50) m;
 		INSERT INTO log.events (partition, position, stream, version, id, type, schema, decisive, recorded_at, actor, command_id, ordinal, fingerprint, payload)
-		SELECT 200, n, md5('c' || n % 100)::uuid, n, md5('m' || n)::uuid, 'message.sent', 1, false, now(), md5('u1')::uuid, n, 0, 0, '{}'
+		SELECT 200, n, md5('c' || n % 100)::uuid, n, md5('m' || n)::uuid, 'message.sent', 1, false, now(), md5('u1')::uuid, md5('k' || n)::uuid, 0, 0, '{}'
 		  FROM generate_series(1, 5000) n;
 		INSERT INTO directory.users SELECT md5('u' || n)::uuid, 'User ' || n, now() FROM generate_series(1, 20000) n`)
 	require.NoError(t, err)
