@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
@@ -102,7 +103,7 @@ func announce(out io.Writer, own *privateParts, addr string) {
 		{"Redis", own.where["redis"]},
 		{"NATS", own.where["nats"]},
 		{"Data", own.folder.Path()},
-		{"One more node", "set -a; . " + quote(own.folder.Path("env")) + "; ping serve --addr 127.0.0.1:8090"},
+		{"One more node", "set -a; . " + quote(own.folder.Path("env")) + "; " + quote(os.Args[0]) + " serve --addr 127.0.0.1:8090"},
 	}
 	var text strings.Builder
 	for _, line := range lines {
