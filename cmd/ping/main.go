@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 			serveCommand(),
 			migrateCommand(),
 			projectionCommand(),
+			epochCommand(),
 			loadCommand(),
 			versionCommand(),
 		},
