@@ -11,6 +11,7 @@ type batch struct {
 	shares   []share
 	pieces   []piece
 	gathered []byte
+	frames   int // that all sockets get together
 }
 
 // share is the pieces of one socket, linked from first to last.
@@ -30,6 +31,7 @@ func (b *batch) begin() {
 	}
 	clear(b.shares) // or the sockets of a busy moment would live on
 	b.messages, b.shares, b.pieces = b.messages[:0], b.shares[:0], b.pieces[:0]
+	b.frames = 0
 }
 
 // encode appends an event's message and returns where it is.
@@ -44,6 +46,7 @@ func (b *batch) encode(frame []byte) (from, to int32) {
 
 // add gives a socket a piece.
 func (b *batch) add(d *desk, c *conn, from, to int32) {
+	b.frames++
 	next := int32(len(b.pieces))
 	if d.run != b.run {
 		d.run, d.place = b.run, int32(len(b.shares))

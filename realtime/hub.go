@@ -31,6 +31,7 @@ type Hub struct {
 
 	users      users
 	partitions []*partition // made by Run
+	pacer      *pacer
 	starting   *semaphore.Weighted
 	ready      chan struct{} // closed when the partitions have caught up
 	background context.Context
@@ -54,6 +55,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		log: log, pool: pool, tokens: tokens, tickets: tickets, cfg: cfg, logger: logger,
 		users:      users{sockets: map[domain.ID][]*socket{}},
 		starting:   semaphore.NewWeighted(int64(cfg.MaxStarting)),
+		pacer:      newPacer(),
 		ready:      make(chan struct{}),
 		left:       make(chan struct{}, 1),
 		background: background, stop: stop,
@@ -127,7 +129,9 @@ func (h *Hub) follow(ctx context.Context, p *partition) error {
 			}
 			continue
 		}
-		p.take(events)
+		began := time.Now()
+		writes, frames := p.take(events)
+		h.pacer.pace(ctx, time.Since(began), writes, frames)
 	}
 }
 

@@ -65,8 +65,9 @@ func newPartition(id int, position int64, users *users, logger *slog.Logger) *pa
 }
 
 // take hands on a run of events. The sockets are written to outside the lock:
-// those who attach or leave meanwhile do not wait for it.
-func (p *partition) take(events []*eventlog.Event) {
+// those who attach or leave meanwhile do not wait for it. It returns how many
+// sockets were written to, and how many frames they got together.
+func (p *partition) take(events []*eventlog.Event) (writes, frames int) {
 	p.mu.Lock()
 	p.batch.begin()
 	for _, e := range events {
@@ -79,6 +80,7 @@ func (p *partition) take(events []*eventlog.Event) {
 	}
 	p.mu.Unlock()
 	p.batch.flush()
+	return len(p.batch.shares), p.batch.frames
 }
 
 // hand puts an event into the batch for all who are to get it. One who is

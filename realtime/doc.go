@@ -1,0 +1,135 @@
+// Package realtime serves the stream: one WebSocket a device, which carries
+// what happens in all of its user's conversations. This is the document of the
+// protocol; a client can be written from it.
+//
+// # Opening
+//
+// GET /v1/stream over HTTP/1.1 with an upgrade request that offers the
+// subprotocol `ping.v1.json`. A server authenticates with `Authorization: Bearer
+// <access token>`; a browser, whose WebSocket cannot send a header, with
+// ?ticket=<ticket> of POST /v1/auth/ticket, which is good for one use within
+// 30 s. A token in the URL is not read. A page's Origin must be the server's
+// own or a listed one. What is refused is answered before the upgrade, as
+// problem+json: 401 unauthenticated or ticket_invalid, 403 origin_not_allowed,
+// 400 subprotocol_required, 426 upgrade_required, 503 shutting_down or busy.
+//
+// # Frames
+//
+// Every frame is a JSON object in a text message, with a `type`. A client
+// ignores types and fields that it does not know. Frames of the server:
+//
+//	hello      session_id, epoch, heartbeat_ms, limits: at once, first
+//	ready      user_id, conversations [{id, seq}], at ["0:17", …]
+//	event      at "7:1042", conversation_id, seq, event, id, actor_id, recorded_at, data
+//	resumed    replayed, at: the replay is done
+//	gap        conversation_id, from_seq, to_seq: events not replayed
+//	reconnect  after_ms, reason: come back after that long; the close follows
+//	error      code, message, re: a frame of the client was not accepted
+//	pong       re
+//
+// Frames of the client, each with an `id` of its own (at most 64 bytes) if it
+// likes, which comes back as `re`:
+//
+//	resume   at, epoch: the first frame, or never
+//	refresh  access_token: extends the stream; no answer but an error
+//	ping     answered by pong
+//
+// In an event or a gap of the user's own stream (profile changes, so that the
+// user's other devices hear of them), user_id stands in place of
+// conversation_id.
+//
+// # Positions, and what a client keeps
+//
+// The log has a fixed number of partitions. An event is in one of them, at a
+// position: `at` is partition:position. A conversation is wholly in one
+// partition, and its events have `seq` 1, 2, 3… without gaps.
+//
+// A client keeps, for each partition, the last `at` that it was given, in
+// whichever frame: ready, event or resumed. At every moment these are its
+// resume point: all that it may see up to there was sent to it, or told by a
+// gap. That holds also in the middle of a replay, because within a partition
+// frames come in the order of their positions.
+//
+// # Beginning and resuming
+//
+// After hello the server waits for the client's first frame: a stream begins
+// with `resume`, or without. How long it waits, the request says:
+//
+//	?resume=1  a resume will come: up to 10 s, then the stream is closed (4003)
+//	?resume=0  none will come: not at all
+//	neither    limits.resume_wait_ms, or until another frame comes
+//
+// A client that resumes says ?resume=1, since how long its first frame takes
+// is not in its hands. A resume later than that closes the stream with 4003:
+// events were sent already that would be out of order.
+//
+// Without resume: `ready`, whose `at` is where the stream begins and whose
+// conversations are those of the user then, each with the seq of its last
+// event; then events as they happen. A resume with an empty `at` is the same
+// and is answered by `resumed`.
+//
+// With resume {"at": ["0:17", …], "epoch": 1}: `ready`, whose `at` is the
+// client's own, and whose conversations are as of now; then every event
+// that the client missed, each once; then `resumed`, whose `at` is where the
+// replay ended; then events as they happen. Partitions that the client leaves
+// out stand at 0: it has seen nothing of them. How long ago it left, from which
+// node, and whether that node still lives, makes no difference: the log is
+// read. Where a conversation has more than limits.replay_events to replay,
+// none of them is: a `gap` tells which are missing, to be read at
+// GET /v1/conversations/{id}/events, and events go on after to_seq.
+//
+// Positions that mean nothing here are answered by `error` (epoch_changed: the
+// log was restored from a backup; position_unknown: beyond its end;
+// resume_invalid: not positions), then by `ready` as without resume, by a gap
+// for everything in each conversation, and by `resumed`. So nothing is missed
+// without a word.
+//
+// # Membership
+//
+// A stream needs no subscriptions. Who is added to a conversation gets its
+// events from the member.added that adds him; who is removed, up to the
+// member.removed that removes him; also when it happened while he was away.
+//
+// # Staying and ending
+//
+// The server pings every heartbeat_ms, by WebSocket; a client that has not
+// answered for twice as long is gone. A browser answers by itself and can send
+// `ping` to find out whether the server is there.
+//
+// A stream ends with its access token (4002) unless `refresh` brings a newer
+// one of the same user; with its session (4501); and when too much waits for
+// a client that does not read (4001). Frames that are not accepted are
+// answered by `error`; the fifth within a minute of one another closes (4500).
+// A message over 64 KiB closes with 1009, text that is not UTF-8 with 1007. All
+// codes are in codes.go: after 4000-4499, and when the connection breaks
+// without a code, a client reconnects, with backoff and jitter, and resumes;
+// after 4500-4999 it does not.
+//
+// # How it is made
+//
+// The Hub follows each partition of the log with one goroutine. A partition
+// has the rooms of its conversations, so its one lock orders who is in a room
+// against which events have been handed on.
+//
+// A stream starts in rounds, see catchUp. It reads the user's memberships
+// together with the positions at which the read model has them, waits until
+// this node has come to those positions and to the client's, and attaches to
+// each partition: under the lock the memberships are brought up to the
+// partition's position from the changes that it remembers (or, further back,
+// from the log), the socket enters the rooms, and that position is the cut-off.
+// From then on live events are held back by the connection. What lies between
+// the client and the cut-off is read from the log, and then what was held back
+// is released. If that became too much, it was dropped, and another round goes
+// on from the cut-off. Thus every event is either at or below the cut-off and
+// replayed, or above it and live, whatever happens at the same time; and a
+// read model that lags, or is not there, makes the start slower, not wrong.
+//
+// Writing: a run of events is encoded into one buffer; each socket's share is
+// pieces of it, written by one non-blocking system call. What the kernel does
+// not take is pending, and a goroutine waits for the client: it ends when all
+// is written. Too much pending closes the stream; a durable frame is never
+// dropped on a stream that lives on. When writing takes much of the node's
+// time, partitions pause between runs for up to 20 ms, so that more frames
+// share a write (pacer). An idle socket has two goroutines (melody's) and no
+// buffer for writing.
+package realtime
