@@ -163,7 +163,7 @@ func (h *sockets) readOne(s *socket, c *courier, g gap) error {
 		if len(page.Items) == 0 {
 			return errors.New("events end before the gap does")
 		}
-		last, err := h.take(s, page.Items, g.span.to)
+		last, err := h.take(g, page.Items)
 		if err != nil {
 			return err
 		}
@@ -175,9 +175,12 @@ func (h *sockets) readOne(s *socket, c *courier, g gap) error {
 	return nil
 }
 
-// take delivers events that were read in place of a replay, up to a seq, and
-// returns the last seq that it saw.
-func (h *sockets) take(s *socket, frames []json.RawMessage, to int64) (last int64, err error) {
+// take delivers a gap's events that were read in place of a replay, and
+// returns the last seq that it saw. A socket that is cut before a position
+// beyond the gap reaches it is told the gap again: what it has read by then
+// is not a repetition by the server.
+func (h *sockets) take(g gap, frames []json.RawMessage) (last int64, err error) {
+	sub := g.subscription
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, b := range frames {
@@ -187,8 +190,8 @@ func (h *sockets) take(s *socket, frames []json.RawMessage, to int64) (last int6
 				return last, err
 			}
 		}
-		if last = e.seq; last <= to {
-			s.deliver(e, h.clock.now(), false)
+		if last = e.seq; last <= g.span.to && !sub.has(last) {
+			sub.socket.deliver(e, h.clock.now(), false)
 		}
 	}
 	return last, nil
