@@ -60,13 +60,14 @@ func (c *cursor) take(n int) []byte {
 	return taken
 }
 
-// word reads up to the next quote; a text with an escape is not a word.
+// word reads up to the next quote; a text with an escape, or with bytes that
+// may not be UTF-8, is not a word.
 func (c *cursor) word() []byte {
 	for i, b := range c.rest {
 		if b == '"' {
 			return c.take(i)
 		}
-		if b == '\\' || b < ' ' {
+		if b == '\\' || b < ' ' || b >= utf8.RuneSelf {
 			break
 		}
 	}
