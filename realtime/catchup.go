@@ -61,8 +61,8 @@ const (
 )
 
 func (u *upturn) at(reached step) {
-	if u.hub.reached != nil {
-		u.hub.reached(reached)
+	if act := u.hub.reached.Load(); act != nil {
+		(*act)(reached)
 	}
 }
 

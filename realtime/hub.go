@@ -44,7 +44,7 @@ type Hub struct {
 	stopped  bool
 	left     chan struct{} // told when a stream has ended
 
-	reached func(step) // set by tests to act at a step of a stream's start
+	reached atomic.Pointer[func(step)] // set by tests to act at a step of a stream's start
 }
 
 // New makes a hub; it serves streams while Run runs.
