@@ -74,6 +74,7 @@ const applierSQL = `
 SET search_path = %[1]s;
 SET synchronous_commit = off;
 SET enable_seqscan = off;
+SET enable_bitmapscan = off;
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 SET jit = off;

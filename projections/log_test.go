@@ -23,7 +23,7 @@ const partitions = 4
 // writer makes a valid log: what the domain's deciders would have appended.
 // All it makes depends on its seed alone.
 type writer struct {
-	heads    [partitions]int64
+	heads    []int64 // by partition
 	versions map[domain.ID]int64
 	events   []recorded
 }
@@ -40,16 +40,20 @@ type recorded struct {
 	actor      domain.ID
 }
 
-func newWriter() *writer { return &writer{versions: map[domain.ID]int64{}} }
+func newWriter() *writer { return newWriterOf(partitions) }
 
-func partitionOf(stream domain.ID) int16 {
+func newWriterOf(partitions int) *writer {
+	return &writer{heads: make([]int64, partitions), versions: map[domain.ID]int64{}}
+}
+
+func (w *writer) partitionOf(stream domain.ID) int16 {
 	h := fnv.New32a()
 	h.Write(stream[:])
-	return int16(h.Sum32() % partitions)
+	return int16(h.Sum32() % uint32(len(w.heads)))
 }
 
 func (w *writer) append(stream, actor domain.ID, e domain.Event) recorded {
-	p := partitionOf(stream)
+	p := w.partitionOf(stream)
 	w.heads[p]++
 	w.versions[stream]++
 	r := recorded{

@@ -16,7 +16,7 @@ import (
 // Config tunes a Runner. The zero value of a field means its default.
 type Config struct {
 	// Interval is the least time between the beginnings of two batches of a
-	// projection (20 ms). The first event after a pause is applied at once;
+	// projection (25 ms). The first event after a pause is applied at once;
 	// under load a longer interval makes batches larger and so cheaper.
 	Interval time.Duration
 	// MaxBatch is the most events that one transaction applies (2,000).
@@ -28,7 +28,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Interval <= 0 {
-		c.Interval = 20 * time.Millisecond
+		c.Interval = 25 * time.Millisecond
 	}
 	if c.MaxBatch <= 0 {
 		c.MaxBatch = 2000

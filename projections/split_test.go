@@ -77,8 +77,8 @@ func (w *writer) whole() (spans []span) {
 // cut is the log in batches drawn at random: each takes some events from some
 // partitions.
 func (w *writer) cut(t *rapid.T) (batches [][]span) {
-	var at [partitions]int64
-	for at != w.heads {
+	at := make([]int64, len(w.heads))
+	for !slices.Equal(at, w.heads) {
 		var batch []span
 		for p := range at {
 			if n := rapid.Int64Range(0, min(12, w.heads[p]-at[p])).Draw(t, "take"); n > 0 {
