@@ -22,33 +22,31 @@ const (
 
 // dial connects a socket and asks for what it has missed. It returns the
 // connection and the bytes that were read after the handshake.
-func (h *sockets) dial(s *socket, bearer string) (conn net.Conn, first []byte, err error) {
+func (h *sockets) dial(s *socket, bearer string) (net.Conn, []byte, error) {
 	nodes := h.api.nodes
 	address := nodes[int(s.user.node.Load())%len(nodes)].Addr
-	conn, err = (&net.Dialer{Timeout: dialTimeout}).DialContext(h.ctx, "tcp", address)
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(h.ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, errors.New(networkCode(err))
 	}
-	stop := context.AfterFunc(h.ctx, func() { conn.SetDeadline(time.Now()) })
-	defer func() {
-		if !stop() && err == nil {
-			err = h.ctx.Err()
+	// The handshake ends with the run. A connection that is closed fails at once.
+	stop := context.AfterFunc(h.ctx, func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	first, err := shakeHands(conn, address, bearer, s.opened)
+	if err == nil && s.opened {
+		if _, err = conn.Write(appendFrame(nil, opText, s.resume(), mathrand.Uint32())); err != nil {
+			err = errors.New(networkCode(err))
 		}
-		if err != nil {
-			conn.Close()
-		}
-	}()
-	_ = conn.SetDeadline(time.Now().Add(handshakeTimeout)) // a closed connection fails at once below
-	first, err = shakeHands(conn, address, bearer, s.opened)
+	}
+	_ = conn.SetDeadline(time.Time{})
+	if !stop() && err == nil {
+		err = h.ctx.Err()
+	}
 	if err != nil {
+		conn.Close()
 		return nil, nil, err
 	}
-	if s.opened {
-		if _, err = conn.Write(appendFrame(nil, opText, s.resume(), mathrand.Uint32())); err != nil {
-			return nil, nil, errors.New(networkCode(err))
-		}
-	}
-	return conn, first, conn.SetDeadline(time.Time{})
+	return conn, first, nil
 }
 
 // shakeHands upgrades a connection to the stream (RFC 6455, section 4.1).

@@ -33,6 +33,7 @@ type processes struct {
 	root  string // /proc
 	begun uint64 // in ticks since the machine started
 	known map[processID]*usage
+	found []processID // the listeners, as of the last look
 }
 
 // processID tells a process from a later one with the same number.
@@ -92,7 +93,7 @@ type status struct {
 func (p *processes) sample() {
 	all := p.list()
 	wanted := map[int]bool{}
-	for _, pid := range p.roots() {
+	for _, pid := range p.roots(all) {
 		wanted[pid] = true
 	}
 	for id, u := range p.known {
@@ -175,11 +176,32 @@ func parseStatus(pid int, line []byte) (status, bool) {
 	return status{id: processID{pid, started}, name: string(line[open+1 : end]), parent: parent, ticks: user + system}, true
 }
 
-// roots are the processes named, or else the listeners on the ports.
-func (p *processes) roots() []int {
+// roots are the processes named, or else the listeners on the ports. These
+// are looked for again only when one of them has ended, for that takes a look
+// at every open file of the machine.
+func (p *processes) roots(all map[int]status) []int {
 	if len(p.named) > 0 {
 		return p.named
 	}
+	var alive []int
+	for _, id := range p.found {
+		if all[id.pid].id == id {
+			alive = append(alive, id.pid)
+		}
+	}
+	if len(alive) >= max(len(p.ports), len(p.found)) {
+		return alive
+	}
+	pids := p.listeners()
+	p.found = p.found[:0]
+	for _, pid := range pids {
+		p.found = append(p.found, all[pid].id)
+	}
+	return pids
+}
+
+// listeners are the processes that listen on the ports.
+func (p *processes) listeners() []int {
 	inodes := map[string]bool{}
 	for _, table := range []string{"net/tcp", "net/tcp6"} {
 		text, _ := os.ReadFile(filepath.Join(p.root, table)) // absent without that protocol
@@ -218,7 +240,7 @@ func (p *processes) holders(files map[string]bool) (pids []int) {
 // figures takes a last sample, with memory, and sums up by name.
 func (p *processes) figures() []ProcessFigures {
 	p.sample()
-	byName := map[string]*ProcessFigures{}
+	byName, ticks := map[string]*ProcessFigures{}, map[string]uint64{}
 	for id, u := range p.known {
 		f := byName[u.name]
 		if f == nil {
@@ -226,7 +248,8 @@ func (p *processes) figures() []ProcessFigures {
 			byName[u.name] = f
 		}
 		f.Processes++
-		f.CPUSeconds += float64(u.last-u.first) / ticksPerSecond
+		ticks[u.name] += u.last - u.first
+		f.CPUSeconds = float64(ticks[u.name]) / ticksPerSecond
 		if u.alive {
 			f.MemoryMB += float64(p.memory(id.pid)) / (1 << 20)
 		}

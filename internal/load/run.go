@@ -126,6 +126,8 @@ func (r *run) send(ctx context.Context) {
 	r.servers = newProcesses(r.cfg)
 	r.servers.begin()
 	r.toolCPU = ownCPU()
+	r.sockets.reads.Store(0) // so far they opened the sockets
+	r.sockets.events.Store(0)
 	r.sending = &sending{
 		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
 		latency: newHistogram(), lateness: newHistogram(),

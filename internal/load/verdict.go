@@ -31,9 +31,9 @@ func judgeHistory(c *conversation, history []stored, f *faults) {
 		}
 		places[m.id] = i
 	}
-	sent := map[uint64]bool{}
+	sent, told := map[uint64]bool{}, map[int64]bool{}
 	for _, l := range c.lines {
-		judgeLine(l, history, places, expected, sent, f)
+		judgeLine(l, history, places, expected, sent, told, f)
 	}
 	unknown := map[uint64]int{}
 	for _, d := range c.unknown {
@@ -50,11 +50,12 @@ func judgeHistory(c *conversation, history []stored, f *faults) {
 			f.report(foreign, "history holds %s", name(c, m.id, m.seq))
 		}
 	}
-	judgeSeqs(c, history, f)
+	judgeSeqs(c, history, told, f)
 }
 
-// judgeLine looks each acknowledged message of a line up in history.
-func judgeLine(l *line, history []stored, places map[domain.ID]int, expected []bool, sent map[uint64]bool, f *faults) {
+// judgeLine looks each acknowledged message of a line up in history. It fills
+// sent with what was acknowledged and told with the seqs that it reports lost.
+func judgeLine(l *line, history []stored, places map[domain.ID]int, expected []bool, sent map[uint64]bool, told map[int64]bool, f *faults) {
 	c := l.conversation
 	var before int64
 	for _, a := range l.acks {
@@ -62,6 +63,7 @@ func judgeLine(l *line, history []stored, places map[domain.ID]int, expected []b
 		i, there := places[a.id]
 		if !there {
 			f.report(lost, "history lacks %s", name(c, a.id, a.seq))
+			told[a.seq] = true
 			continue
 		}
 		if expected[i] {
@@ -83,8 +85,9 @@ func judgeLine(l *line, history []stored, places map[domain.ID]int, expected []b
 }
 
 // judgeSeqs compares a history with the events that sockets saw, seq by seq.
-// A seq is a message in both, or another event, or else it is no event's.
-func judgeSeqs(c *conversation, history []stored, f *faults) {
+// A seq is a message in both, or another event, or else it is no event's. told
+// are the seqs of messages that were reported lost already.
+func judgeSeqs(c *conversation, history []stored, told map[int64]bool, f *faults) {
 	if len(history) == 0 {
 		return
 	}
@@ -96,7 +99,7 @@ func judgeSeqs(c *conversation, history []stored, f *faults) {
 			continue
 		}
 		for ; next < m.seq; next++ {
-			judgeHole(c, next, f)
+			judgeHole(c, next, told, f)
 		}
 		next = m.seq + 1
 		s := c.seqs.slot(m.seq)
@@ -110,16 +113,16 @@ func judgeSeqs(c *conversation, history []stored, f *faults) {
 	}
 	for _, sub := range c.subscriptions {
 		for ; next <= sub.last.Load(); next++ {
-			judgeHole(c, next, f)
+			judgeHole(c, next, told, f)
 		}
 	}
 }
 
 // judgeHole judges a seq at which history holds no message.
-func judgeHole(c *conversation, seq int64, f *faults) {
+func judgeHole(c *conversation, seq int64, told map[int64]bool, f *faults) {
 	s := c.seqs.slot(seq)
 	switch {
-	case s == nil:
+	case s == nil || told[seq]:
 	case s.mark.Load() == 0:
 		f.report(gapped, "seq %d of %s is no event's", seq, c.idText)
 	case isMessage(s.mark.Load()):

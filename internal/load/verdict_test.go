@@ -83,7 +83,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		"history_lacks_a_message": {
 			func(s *scene) { s.history = slices.Delete(s.history, 2, 3) },
-			map[fault]int64{lost: 2}, // acknowledged, and received by sockets
+			map[fault]int64{lost: 1},
 		},
 		"history_and_sockets_lack_an_acknowledged_message": {
 			func(s *scene) {

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"ping/internal/load"
+)
+
+// serveAt runs a node as a process of its own at addr and returns when it serves.
+func serveAt(t *testing.T, w world, addr string) *exec.Cmd {
+	t.Helper()
+	node := exec.Command(os.Args[0], "serve", "--addr", addr)
+	node.Env = append(os.Environ(), runMain+"=yes", "DATABASE_URL="+w.cfg.DatabaseURL, "REDIS_URL="+w.cfg.RedisURL,
+		"NATS_URL="+w.cfg.NATSURL, "JWT_SECRET="+w.cfg.JWTSecret, "PING_DATABASE_CONNS="+strconv.Itoa(w.cfg.DatabaseConns))
+	node.Stderr = t.Output()
+	require.NoError(t, node.Start())
+	t.Cleanup(func() {
+		if node.ProcessState == nil {
+			_ = node.Process.Kill() // it may have ended meanwhile
+			_ = node.Wait()
+		}
+	})
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	}, time.Minute, 10*time.Millisecond)
+	return node
+}
+
+// kill ends a process as a crash does.
+func kill(t *testing.T, process *exec.Cmd) {
+	t.Helper()
+	require.NoError(t, process.Process.Kill())
+	_ = process.Wait() // says that it was killed
+}
+
+// runLoad runs `ping load` as a process of its own.
+func runLoad(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	tool := exec.Command(os.Args[0], append([]string{"load"}, args...)...)
+	tool.Env = append(os.Environ(), runMain+"=yes")
+	tool.Stdout, tool.Stderr = t.Output(), t.Output()
+	return tool
+}
+
+func figuresOf(t *testing.T, file string) (f load.Figures) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(content, &f))
+	return f
+}
+
+func poolOf(t *testing.T, w world) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), w.cfg.DatabaseURL)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// TestLoad: nothing is lost, doubled or out of order, although sockets are cut
+// and the only node is killed twice in the middle.
+func TestLoad(t *testing.T) {
+	clearSettings(t)
+	w := newWorld(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := free.Addr().String()
+	require.NoError(t, free.Close())
+
+	pool := poolOf(t, w)
+	sent := func() (n int) {
+		require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM log.events WHERE type = 'message.sent'").Scan(&n))
+		return n
+	}
+	node := serveAt(t, w, addr)
+	file := filepath.Join(t.TempDir(), "figures.json")
+	tool := runLoad(t, "--url", "http://"+addr, "--groups", "5", "--members", "4", "--senders", "16",
+		"--messages", "6000", "--disconnects", "20", "--json", file)
+	require.NoError(t, tool.Start())
+	for _, after := range []int{1000, 3000} {
+		require.Eventually(t, func() bool { return sent() >= after }, time.Minute, 5*time.Millisecond)
+		kill(t, node)
+		node = serveAt(t, w, addr)
+	}
+	require.NoError(t, tool.Wait(), "the verdict is the exit status")
+
+	f := figuresOf(t, file)
+	require.Equal(t, "passed", f.Verdict)
+	require.EqualValues(t, 6000, f.Accepted)
+	require.EqualValues(t, 6000, f.History)
+	require.EqualValues(t, 4*6000, f.Deliveries)
+	require.EqualValues(t, 20, f.Cuts)
+	require.Greater(t, f.Reconnects, f.Cuts, "the kills cut all sockets")
+	require.Positive(t, f.Retries)
+	require.NotEmpty(t, f.Servers)
+}
+
+// TestLoadFails: what is lost behind the back of the node is found.
+func TestLoadFails(t *testing.T) {
+	clearSettings(t)
+	w := newWorld(t)
+	base := startNode(t, w)
+	require.Equal(t, http.StatusOK, (&client{base: base}).call(t, "GET", "/readyz", nil).status)
+	pool := poolOf(t, w)
+	// A read model that drops a message is what a broken projection would be.
+	_, err := pool.Exec(t.Context(), `
+		CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF NEW.seq % 40 = 0 THEN RETURN NULL; END IF;
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER lose BEFORE INSERT ON timeline.messages FOR EACH ROW EXECUTE FUNCTION lose()`)
+	require.NoError(t, err)
+
+	file := filepath.Join(t.TempDir(), "figures.json")
+	tool := runLoad(t, "--url", base, "--groups", "2", "--members", "2", "--senders", "2", "--messages", "200", "--json", file)
+	require.Error(t, tool.Run(), "the verdict is the exit status")
+	f := figuresOf(t, file)
+	require.Equal(t, "failed", f.Verdict)
+	require.Positive(t, f.Faults["lost"])
+	require.NotEmpty(t, f.Offenders["lost"])
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for name, args := range map[string][]string{
+		"another_machine":      {"--url", "http://192.0.2.1:8080"},
+		"two_sorts_of_load":    {"--closed-loop", "--rate", "5"},
+		"what_is_no_flag":      {"fast"},
+		"a_corpus_not_there":   {"--corpus", filepath.Join(t.TempDir(), "none")},
+		"a_server_not_there":   {"--url", "http://127.0.0.1:1", "--retry-for", "10ms"},
+		"a_load_without_users": {"--groups", "0"},
+	} {
+		t.Run(name, func(t *testing.T) { require.Error(t, runLoad(t, args...).Run()) })
+	}
+}
