@@ -113,20 +113,20 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
-    base bigint;
-    recorded timestamptz;
     violated text;
     receipts boolean;
 BEGIN
-    FOR i IN 1 .. cardinality(p_partitions) LOOP
+    -- A nested loop over the array or over the index: ascending either way.
+    WITH advanced AS (
         UPDATE log.heads h
-           SET position = h.position + p_counts[i],
+           SET position = h.position + p.count,
                recorded_at = greatest(h.recorded_at, clock_timestamp())
-         WHERE h.partition = p_partitions[i]
-        RETURNING h.position - p_counts[i], h.recorded_at INTO STRICT base, recorded;
-        bases[i] := base;
-        times[i] := recorded;
-    END LOOP;
+          FROM unnest(p_partitions, p_counts) WITH ORDINALITY AS p (partition, count, idx)
+         WHERE h.partition = p.partition
+        RETURNING p.idx, h.position - p.count AS base, h.recorded_at
+    )
+    SELECT array_agg(a.base ORDER BY a.idx), array_agg(a.recorded_at ORDER BY a.idx)
+      INTO bases, times FROM advanced a;
 
     BEGIN
         IF 0 = ANY (s_known) THEN
@@ -185,9 +185,10 @@ BEGIN
 
     -- Refused: what the block did is undone, the heads are put back, and the
     -- caller learns which streams moved on. It finds repeated commands itself.
-    FOR i IN 1 .. cardinality(p_partitions) LOOP
-        UPDATE log.heads h SET position = h.position - p_counts[i] WHERE h.partition = p_partitions[i];
-    END LOOP;
+    UPDATE log.heads h
+       SET position = h.position - p.count
+      FROM unnest(p_partitions, p_counts) AS p (partition, count)
+     WHERE h.partition = p.partition;
     bases := NULL;
     SELECT coalesce(array_agg(s.id), '{}') INTO conflicts
       FROM unnest(s_ids, s_known) AS s (id, known)

@@ -123,4 +123,3 @@ func insertPlainly(b *testing.B, pool *pgxpool.Pool, connections, size int, duri
 	wait.Wait()
 	return float64(inserted.Load()) / time.Since(began).Seconds()
 }
-

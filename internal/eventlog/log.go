@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -25,8 +26,9 @@ type Config struct {
 	// Partitions is how many partitions a new log gets (16). It is fixed when
 	// the log is created; an existing log keeps what it has.
 	Partitions int
-	// Lanes is how many writers this node has (4), each for its share of the
-	// partitions. Fewer lanes make larger batches, more lanes overlap commits.
+	// Lanes is how many writers this node has (half the processors, at least
+	// one), each for its share of the partitions. Fewer lanes make larger
+	// batches, more lanes overlap commits.
 	Lanes int
 	// MaxBatch is the most commands that one transaction takes (512).
 	MaxBatch int
@@ -44,7 +46,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	for field, value := range map[*int]int{
-		&c.Partitions: 16, &c.Lanes: 4, &c.MaxBatch: 512, &c.QueueSize: 8192, &c.StateCache: 20_000, &c.Recent: 2048,
+		&c.Partitions: 16, &c.Lanes: max(1, runtime.GOMAXPROCS(0)/2), &c.MaxBatch: 512, &c.QueueSize: 8192, &c.StateCache: 20_000, &c.Recent: 2048,
 	} {
 		if *field <= 0 {
 			*field = value

@@ -19,6 +19,7 @@ type pump struct {
 	last   int64     // the mirror's last position, as far as is known here
 	proven int64     // up to here that is known by an answer, beyond it hoped
 	asked  time.Time // when the mirror was last asked
+	sent   time.Time // when this pump last published
 	forced int64     // up to here this pump publishes, whoever appended
 	synced bool      // the mirror has answered since the last failure
 }
@@ -28,7 +29,10 @@ const (
 	chainLength = 256
 	// askInterval is how long a busy pump publishes without asking for an answer:
 	// answers cost more than messages.
-	askInterval = 10 * time.Millisecond
+	askInterval = 50 * time.Millisecond
+	// publishInterval is the least time between a busy pump's publishes: what
+	// comes in meanwhile goes out in one write. An idle pump publishes at once.
+	publishInterval = 4 * time.Millisecond
 	// grace is how long an event may be on its way from another node before it
 	// counts as missing.
 	grace = 5 * time.Millisecond
@@ -75,6 +79,9 @@ func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, e
 			return false, err
 		}
 	}
+	if err := p.pace(ctx); err != nil {
+		return true, nil
+	}
 	events, tip, cold, more := p.feed.after(p.last, chainLength)
 	switch {
 	case cold:
@@ -103,6 +110,20 @@ func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, e
 		return false, nil
 	}
 	return false, p.repair(ctx, events[0].Position)
+}
+
+// pace waits while the last publish was only just now.
+func (p *pump) pace(ctx context.Context) error {
+	wait := publishInterval - time.Since(p.sent)
+	if wait <= 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(wait):
+		return nil
+	}
 }
 
 // idle waits for events, and looks at the mirror now and then.
@@ -149,6 +170,7 @@ func (p *pump) repair(ctx context.Context, position int64) error {
 // was long ago, or when a whole chain is without one.
 func (p *pump) publish(ctx context.Context, events []*Event) error {
 	events = events[:min(int64(len(events)), p.proven+chainLength-p.last)]
+	p.sent = time.Now()
 	upTo := events[len(events)-1].Position
 	p.log.metrics.mirrored.Add(float64(len(events)))
 	if time.Since(p.asked) < askInterval && upTo < p.proven+chainLength {
