@@ -131,6 +131,15 @@ func (n *node) send(conversation, author domain.ID, body string) *eventlog.Event
 	}).Events[0]
 }
 
+// reach waits until the node's hub has handed on an event, of this node or of
+// another: a stream that starts then replays it, and one before gets it live.
+func (n *node) reach(e *eventlog.Event) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	require.NoError(n.t, n.hub.partitions[e.Partition].reach(ctx, e.Position))
+}
+
 func (n *node) add(conversation, owner, user domain.ID) *eventlog.Event {
 	n.t.Helper()
 	return execute(n, conversation, owner, func(c *domain.Conversation) ([]domain.Event, error) {

@@ -42,7 +42,7 @@ func TestStream(t *testing.T) {
 		c.untilEvent(n.send(group, alice, "one"))
 		c.cut()
 		for i := range 300 {
-			n.send(group, alice, fmt.Sprint(i))
+			n.reach(n.send(group, alice, fmt.Sprint(i)))
 		}
 		resumed := c.resume(n)
 		require.Equal(t, 300, resumed.Replayed)
@@ -66,9 +66,9 @@ func TestStream(t *testing.T) {
 		c := small.open(bob)
 		c.cut()
 		for range 11 {
-			n.send(busy, alice, "x")
+			small.reach(n.send(busy, alice, "x"))
 		}
-		n.send(quiet, alice, "y")
+		small.reach(n.send(quiet, alice, "y"))
 		c.connect(small, "?resume=1")
 		c.sendResume()
 		gap := c.until("gap")
@@ -85,7 +85,7 @@ func TestStream(t *testing.T) {
 		group := n.group(alice, bob)
 		c := n.open(bob)
 		c.cut()
-		n.send(group, alice, "missed")
+		n.reach(n.send(group, alice, "missed"))
 		c.connect(n, "")
 		c.sendResume()
 		require.Equal(t, 1, c.until("resumed").Replayed)
