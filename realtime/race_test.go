@@ -70,7 +70,7 @@ func TestStartUnderLoad(t *testing.T) {
 	group, other := n.group(alice, bob), n.group(alice, bob)
 	c := n.open(bob)
 	c.cut()
-	n.send(group, alice, "while away")
+	n.reach(n.send(group, alice, "while away"))
 	var rounds atomic.Int32
 	act := func(reached step) {
 		if reached != stepSubscribed {

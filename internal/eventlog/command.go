@@ -68,14 +68,15 @@ type Result struct {
 // Aggregate says how the state of one kind of stream is folded from its
 // decisive events. S is a pointer: Evolve changes the state in place.
 type Aggregate[S any] struct {
+	Name   string
 	New    func() S
 	Evolve func(S, domain.Event)
 }
 
 // The kinds of stream.
 var (
-	Conversations = Aggregate[*domain.Conversation]{domain.NewConversation, (*domain.Conversation).Evolve}
-	Users         = Aggregate[*domain.User]{domain.NewUser, (*domain.User).Evolve}
+	Conversations = Aggregate[*domain.Conversation]{"conversation", domain.NewConversation, (*domain.Conversation).Evolve}
+	Users         = Aggregate[*domain.User]{"user", domain.NewUser, (*domain.User).Evolve}
 )
 
 // Execute decides a command on its stream's state and appends the events, in
@@ -92,8 +93,8 @@ var (
 func Execute[S any](ctx context.Context, l *Log, agg Aggregate[S], cmd Command,
 	decide func(state S, version int64) ([]domain.Event, error)) (Result, error) {
 	r := &request{
-		ctx:     ctx,
 		Command: cmd,
+		kind:    agg.Name,
 		fresh:   func() any { return agg.New() },
 		evolve:  func(s any, e domain.Event) { agg.Evolve(s.(S), e) },
 		decide:  func(s any, v int64) ([]domain.Event, error) { return decide(s.(S), v) },
@@ -133,7 +134,7 @@ func Execute[S any](ctx context.Context, l *Log, agg Aggregate[S], cmd Command,
 type request struct {
 	Command
 	id     domain.ID // the command's id in the log
-	ctx    context.Context
+	kind   string    // the aggregate's name
 	fresh  func() any
 	evolve func(any, domain.Event)
 	decide func(any, int64) ([]domain.Event, error)
@@ -144,12 +145,18 @@ type request struct {
 	err      error          // or why it was refused
 	recorded []*Event       // events with their envelopes
 	answered bool
+	// uncertain: an append of this command broke; it may have happened.
+	uncertain bool
 }
 
 type outcome struct {
 	Result
 	err error
 }
+
+// state names what the command is decided on. A stream's id may be given with
+// a command of another kind: then it is decided on the empty state of its own.
+func (r *request) state() stateKey { return stateKey{r.kind, r.Stream} }
 
 // keyed reports whether the command may come again.
 func (r *request) keyed() bool { return r.Key != "" }

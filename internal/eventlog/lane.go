@@ -45,17 +45,22 @@ func (ln *lane) run(ctx context.Context) {
 				waiting = false
 			}
 		}
-		ln.process(batch)
+		ln.answer(batch)
 		clear(batch[:cap(batch)]) // hold on to nothing that was answered
 	}
 }
 
-// process answers every request of the batch, in as many rounds as it takes:
-// one, unless commands were repeated, decisions were stale, or Postgres failed.
-func (ln *lane) process(batch []*request) {
-	// Callers come and go; a batch belongs to the lane and ends by this clock.
+// answer answers every request of the batch. Callers come and go; a batch
+// belongs to the lane and ends by its clock.
+func (ln *lane) answer(batch []*request) {
 	ctx, cancel := context.WithTimeout(context.Background(), ln.log.cfg.AppendTimeout)
 	defer cancel()
+	ln.process(ctx, batch)
+}
+
+// process takes as many rounds as it needs: one, unless commands were repeated,
+// decisions were stale, or Postgres failed.
+func (ln *lane) process(ctx context.Context, batch []*request) {
 	pause := 5 * time.Millisecond
 	for {
 		err := ln.round(ctx, batch)
@@ -74,7 +79,7 @@ func (ln *lane) process(batch []*request) {
 		case isDataError(err):
 			// Postgres cannot store one of them: find it by going one by one.
 			for _, r := range slices.Clone(batch) {
-				ln.process([]*request{r})
+				ln.process(ctx, []*request{r})
 			}
 			return
 		}
@@ -122,10 +127,12 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 		case r.st.round == ln.states.round:
 			unchanged = append(unchanged, r)
 		default:
-			ln.states.drop(r.Stream) // nobody is refused on old knowledge
+			ln.states.drop(r.state()) // nobody is refused on old knowledge
 		}
 	}
-	if err := ln.append(ctx, p); err != nil {
+	accepted, err := ln.append(ctx, p)
+	if err != nil || !accepted {
+		// What changes nothing may have been decided on what was not accepted.
 		return err
 	}
 	return ln.settle(ctx, unchanged)
@@ -133,14 +140,17 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 
 // append sends the plan to Postgres and answers what was accepted or had
 // happened before.
-func (ln *lane) append(ctx context.Context, p *plan) error {
+func (ln *lane) append(ctx context.Context, p *plan) (accepted bool, err error) {
 	if len(p.requests) == 0 {
-		return nil
+		return true, nil
 	}
 	began := time.Now()
 	place, err := p.append(ctx, ln.log.pool)
 	if err != nil {
-		return err
+		for _, r := range p.requests {
+			r.uncertain = true
+		}
+		return false, err
 	}
 	if !place.refused() {
 		p.accept(place)
@@ -150,16 +160,16 @@ func (ln *lane) append(ctx context.Context, p *plan) error {
 			last := r.recorded[len(r.recorded)-1]
 			r.answer(Result{Events: r.recorded, At: At{last.Partition, last.Position}, Version: last.Version}, nil)
 		}
-		return nil
+		return true, nil
 	}
 	ln.log.metrics.refused.Inc()
-	for _, s := range p.streams {
-		ln.states.drop(s.id)
+	for _, r := range p.requests {
+		ln.states.drop(r.state())
 	}
 	if !place.Repeats {
-		return nil
+		return false, nil
 	}
-	return ln.answerRepeated(ctx, p.requests)
+	return false, ln.answerRepeated(ctx, p.requests)
 }
 
 // settle answers commands that append nothing: with their first result if they
@@ -188,11 +198,12 @@ func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
 	return nil
 }
 
-// answerRepeated answers those of the requests that happened before.
+// answerRepeated answers those of the requests that happened before, be it in
+// an append of this lane that broke.
 func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
 	keyed := make([]*request, 0, len(requests))
 	for _, r := range requests {
-		if r.keyed() {
+		if r.keyed() || r.uncertain {
 			keyed = append(keyed, r)
 		}
 	}
@@ -209,6 +220,7 @@ func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
 		case f.fingerprint != r.Fingerprint:
 			r.answer(Result{}, ErrKeyReused)
 		default:
+			f.Replayed = r.keyed() // nobody else knows the id of one without a key
 			r.answer(f.Result, nil)
 		}
 	}

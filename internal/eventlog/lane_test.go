@@ -1,9 +1,13 @@
 package eventlog_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -377,6 +381,23 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		require.Equal(t, 1, stored)
 	})
 
+	t.Run("a lost answer to a command without a key is no second event", func(t *testing.T) {
+		// The commit succeeds and its answer is lost: the proxy cuts the
+		// connection when the answer comes back.
+		proxied, lose := losingPool(t, pool)
+		n := open(t, proxied, broker.ClientURL())
+		n.mustSend(t, group, owner, "warm")
+		lose()
+		began := time.Now()
+		res, err := n.send(t.Context(), group, owner, "", "answer lost")
+		require.NoError(t, err)
+		require.False(t, res.Replayed)
+		require.Less(t, time.Since(began), 5*time.Second, "the lane did not spin until its time-out")
+		var stored int
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM log.events WHERE payload->>'body' = 'answer lost'`).Scan(&stored))
+		require.Equal(t, 1, stored)
+	})
+
 	t.Run("commands are told that the log cannot be reached", func(t *testing.T) {
 		blocker, err := pool.Begin(t.Context())
 		require.NoError(t, err)
@@ -396,6 +417,109 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		require.ErrorIs(t, err, eventlog.ErrClosed)
 	})
 	requireSoundLog(t, pool)
+}
+
+func TestAnotherKind(t *testing.T) {
+	// A user's id where a conversation's belongs: outside, and nothing breaks.
+	pool, broker := testkit.Pool(t), testkit.NATS(t)
+	n := open(t, pool, broker.ClientURL())
+	user := eventlog.NewID()
+	register := func() (eventlog.Result, error) {
+		return eventlog.Execute(t.Context(), n.Log, eventlog.Users, eventlog.Command{Stream: user, Actor: user},
+			func(u *domain.User, _ int64) ([]domain.Event, error) {
+				return u.Register(domain.RegisterUser{DisplayName: "Ann"})
+			})
+	}
+	for range 2 {
+		_, err := n.send(t.Context(), user, user, "", "to myself")
+		require.ErrorIs(t, err, domain.ErrConversationNotFound)
+		_, err = register()
+		require.NoError(t, err)
+	}
+	require.Len(t, requireSoundLog(t, pool), 1)
+}
+
+func TestBatchOfRetries(t *testing.T) {
+	// A repeated command makes the log refuse the batch that it is in. What the
+	// batch decided on its own unaccepted events must not be answered.
+	pool, broker := testkit.Pool(t), testkit.NATS(t)
+	a := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1, Lanes: 1})
+	owner, group := eventlog.NewID(), eventlog.NewID()
+	a.createGroup(t, group, owner)
+	_, err := a.send(t.Context(), group, owner, "retried", "retried")
+	require.NoError(t, err)
+
+	blocker, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = blocker.Exec(t.Context(), `UPDATE log.heads SET position = position`)
+	require.NoError(t, err)
+	var wait sync.WaitGroup
+	wait.Go(func() { a.mustSend(t, group, owner, "holds the lane") })
+	waitForBlocked(t, pool, 1)
+	direct, other := eventlog.NewID(), eventlog.NewID()
+	wait.Go(func() {
+		if _, err := a.send(t.Context(), group, owner, "retried", "retried"); err != nil {
+			t.Error(err)
+		}
+	})
+	results := make([]eventlog.Result, 2)
+	for i := range results {
+		wait.Go(func() {
+			var err error
+			results[i], err = a.do(t.Context(), eventlog.Command{Stream: direct, Actor: owner, Key: fmt.Sprint("create-", i)},
+				func(c *domain.Conversation, _ int64) ([]domain.Event, error) {
+					return c.Create(domain.CreateConversation{Actor: owner, Kind: domain.Direct, Members: []domain.ID{other}})
+				})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return a.Waiting() == 3 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, blocker.Rollback(t.Context()))
+	wait.Wait()
+	for _, r := range results {
+		require.Positive(t, r.At.Position, "the conversation is there when a creator is told so")
+	}
+}
+
+// losingPool returns connections to the same database of which, after lose is
+// called, the next to run an append is cut when Postgres has answered it.
+func losingPool(t *testing.T, pool *pgxpool.Pool) (proxied *pgxpool.Pool, lose func()) {
+	t.Helper()
+	cfg := pool.Config()
+	dial := cfg.ConnConfig.DialFunc
+	var armed atomic.Bool
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return &losingConn{Conn: conn, armed: &armed}, err
+	}
+	proxied, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(proxied.Close)
+	return proxied, func() { armed.Store(true) }
+}
+
+type losingConn struct {
+	net.Conn
+	armed  *atomic.Bool
+	doomed atomic.Bool
+}
+
+func (c *losingConn) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("answer lost")) && c.armed.CompareAndSwap(true, false) {
+		c.doomed.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *losingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.doomed.Load() && err == nil {
+		_ = c.Conn.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 func TestVersionsAt(t *testing.T) {

@@ -75,7 +75,7 @@ func (p *plan) add(r *request) {
 		s.count++
 		if e.Decisive() {
 			s.guard = s.count
-			r.evolve(s.st.state, e)
+			r.evolve(r.st.state, e)
 		}
 		share := append(p.byPartition[s.partition], &planned{
 			Event: recorded, stream: i, offset: s.count, decisive: e.Decisive(),

@@ -20,34 +20,40 @@ type streamState struct {
 	err      error // why it cannot be decided on
 }
 
+// stateKey names a state: a stream as an aggregate of one kind sees it.
+type stateKey struct {
+	kind   string
+	stream domain.ID
+}
+
 // stateCache holds the states that a lane used last.
 type stateCache struct {
-	states *simplelru.LRU[domain.ID, *streamState]
+	states *simplelru.LRU[stateKey, *streamState]
 	round  int
 }
 
 func newStateCache(size int) *stateCache {
-	states, err := simplelru.NewLRU[domain.ID, *streamState](size, nil)
+	states, err := simplelru.NewLRU[stateKey, *streamState](size, nil)
 	if err != nil {
 		panic(err) // the size is checked by Config
 	}
 	return &stateCache{states: states}
 }
 
-func (c *stateCache) drop(stream domain.ID) { c.states.Remove(stream) }
-func (c *stateCache) clear()                { c.states.Purge() }
+func (c *stateCache) drop(k stateKey) { c.states.Remove(k) }
+func (c *stateCache) clear()          { c.states.Purge() }
 
 // load begins a round: it gives every request the state of its stream, from
 // the cache or, all that are missing in one go, from the log.
 func (c *stateCache) load(ctx context.Context, l *Log, batch []*request) error {
 	c.round++
-	missing := map[domain.ID]*request{}
+	missing := map[stateKey]*request{}
 	for _, r := range batch {
-		if st, ok := c.states.Get(r.Stream); ok {
+		if st, ok := c.states.Get(r.state()); ok {
 			r.st = st
 		} else {
 			r.st = nil
-			missing[r.Stream] = r
+			missing[r.state()] = r
 		}
 	}
 	if len(missing) == 0 {
@@ -57,15 +63,15 @@ func (c *stateCache) load(ctx context.Context, l *Log, batch []*request) error {
 	if err != nil {
 		return fmt.Errorf("load states: %w", err)
 	}
-	for id, st := range loaded {
+	for k, st := range loaded {
 		st.round = c.round
 		if st.err == nil {
-			c.states.Add(id, st)
+			c.states.Add(k, st)
 		}
 	}
 	for _, r := range batch {
 		if r.st == nil {
-			r.st = loaded[r.Stream]
+			r.st = loaded[r.state()]
 		}
 	}
 	return nil
@@ -81,12 +87,16 @@ SELECT stream, version, position, type, schema, payload
  ORDER BY stream, version`
 
 // loadStates folds the states of streams from their decisive events.
-func (l *Log) loadStates(ctx context.Context, of map[domain.ID]*request) (map[domain.ID]*streamState, error) {
-	states := make(map[domain.ID]*streamState, len(of))
+func (l *Log) loadStates(ctx context.Context, of map[stateKey]*request) (map[stateKey]*streamState, error) {
+	states := make(map[stateKey]*streamState, len(of))
+	byStream := make(map[domain.ID][]stateKey, len(of))
 	ids := make([]domain.ID, 0, len(of))
-	for id, r := range of {
-		states[id] = &streamState{state: r.fresh()}
-		ids = append(ids, id)
+	for k, r := range of {
+		states[k] = &streamState{state: r.fresh()}
+		if byStream[k.stream] == nil {
+			ids = append(ids, k.stream)
+		}
+		byStream[k.stream] = append(byStream[k.stream], k)
 	}
 	// The heads are read first: the events, read after, then hold every
 	// decisive one up to those versions, and perhaps some beyond.
@@ -95,7 +105,9 @@ func (l *Log) loadStates(ctx context.Context, of map[domain.ID]*request) (map[do
 		var id domain.ID
 		var version, position int64
 		_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &version, &position}, func() error {
-			states[id].version, states[id].position = version, position
+			for _, k := range byStream[id] {
+				states[k].version, states[k].position = version, position
+			}
 			return nil
 		})
 		return err
@@ -107,16 +119,18 @@ func (l *Log) loadStates(ctx context.Context, of map[domain.ID]*request) (map[do
 		var schema int
 		var payload []byte
 		_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &version, &position, &typ, &schema, &payload}, func() error {
-			st := states[id]
-			if version > st.version {
-				st.version, st.position = version, position
-			}
 			e, err := domain.DecodeEvent(typ, schema, payload)
-			if err != nil {
-				st.err = fmt.Errorf("%s version %d: %w", id, version, err)
-				return nil
+			for _, k := range byStream[id] {
+				st := states[k]
+				if version > st.version {
+					st.version, st.position = version, position
+				}
+				if err != nil {
+					st.err = fmt.Errorf("%s version %d: %w", id, version, err)
+				} else {
+					of[k].evolve(st.state, e)
+				}
 			}
-			of[id].evolve(st.state, e)
 			return nil
 		})
 		return err
