@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"time"
 
 	"ping/domain"
 	"ping/internal/web"
@@ -21,6 +22,9 @@ func (c *commands) logout(ctx context.Context, _ *web.Action) (*struct{}, error)
 // tellEnded lets the nodes close the session's sockets. Without Redis they
 // learn it when the access token expires; the session has ended all the same.
 func (c *commands) tellEnded(ctx context.Context, session domain.ID) {
+	// Also when the client has hung up by now.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
 	if err := c.endings.Tell(ctx, session); err != nil {
 		c.logger.Warn("sockets of an ended session stay open until its token expires", "session_id", session.String(), "error", err)
 	}

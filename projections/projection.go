@@ -78,7 +78,7 @@ func (p Projection) fingerprint() string {
 // Install makes the tables of the projections that have none, empty and with
 // all of the log ahead of them. It changes nothing about those that are there:
 // when one was built with other SQL than it has now, Install says so in the
-// log, and a rebuild puts it right.
+// log; the runner leaves it alone until a rebuild has put it right.
 func Install(ctx context.Context, pool *pgxpool.Pool, all []Projection, logger *slog.Logger) error {
 	for _, p := range all {
 		built, err := install(ctx, pool, p)

@@ -66,6 +66,9 @@ func TestRebuildChecks(t *testing.T) {
 	require.Empty(t, logged.String())
 	require.NoError(t, Install(ctx, pool, []Projection{changed}, logger))
 	require.Contains(t, logged.String(), "ping projection rebuild directory")
+	w := &worker{Runner: &Runner{pool: pool}, projection: changed}
+	_, err := w.open(ctx)
+	require.ErrorIs(t, err, errOtherSQL, "other SQL is not run on these tables")
 
 	require.NoError(t, Rebuild(ctx, pool, changed, func(int64, int64) {}))
 	logged.Reset()

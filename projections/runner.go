@@ -124,7 +124,20 @@ type session struct {
 	applied   bool // something, in this session
 }
 
+// errOtherSQL: the tables are those of another version of the projection; what
+// this version would do to them is not what anyone meant.
+var errOtherSQL = errors.New("the tables were built with other SQL; run: ping projection rebuild")
+
 func (w *worker) open(ctx context.Context) (*session, error) {
+	var same bool
+	err := w.pool.QueryRow(ctx, `SELECT fingerprint = $2 FROM projections.installed WHERE projection = $1`,
+		w.projection.Name, w.projection.fingerprint()).Scan(&same)
+	if err != nil {
+		return nil, fmt.Errorf("read what the tables were built with: %w", err)
+	}
+	if !same {
+		return nil, fmt.Errorf("%w %s", errOtherSQL, w.projection.Name)
+	}
 	a, err := newApplier(ctx, w.pool, w.projection, w.projection.Name)
 	if err != nil {
 		return nil, err

@@ -55,6 +55,7 @@ func rewind(t require.TestingT, pool *pgxpool.Pool, p Projection) {
 // dump returns all rows of the projection's tables, as text, in one order.
 func dump(t require.TestingT, pool *pgxpool.Pool, p Projection) map[string][]string {
 	all := map[string][]string{}
+	require.NotEmpty(t, tables[p.Name], "the tables of %s, to compare", p.Name)
 	for _, name := range tables[p.Name] {
 		rows, _ := pool.Query(context.Background(), fmt.Sprintf(`SELECT r::text FROM %s.%s AS r ORDER BY 1`, p.Name, name))
 		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])

@@ -287,3 +287,23 @@ func explain(t *testing.T, s *system, mode string, query readapi.HotRead) string
 	require.NoError(t, err)
 	return plan.String()
 }
+
+func TestEventsAfterRemoval(t *testing.T) {
+	// The inbox stands still: it calls bob a member while the log knows better.
+	s := newSystem(t)
+	ada, bob := s.user("Ada"), s.user("Bob")
+	group := s.group("The crew", ada, bob)
+	path := "/v1/conversations/" + group.String() + "/events"
+	read[web.Page[json.RawMessage]](s, bob, path)
+	s.stopRunner()
+	s.send(group, ada, "for both", domain.ID{})
+	status := func() int { return s.request(bob, path, "").StatusCode }
+	require.Equal(t, http.StatusOK, status())
+	s.remove(group, ada, bob)
+	s.send(group, ada, "not for bob", domain.ID{})
+	require.Equal(t, http.StatusNotFound, status())
+	s.execute(group, ada, func(c *domain.Conversation) ([]domain.Event, error) {
+		return c.AddMember(domain.AddMember{Actor: ada, UserID: bob, Role: domain.RoleMember})
+	})
+	require.Equal(t, http.StatusOK, status())
+}

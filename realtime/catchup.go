@@ -258,7 +258,11 @@ func (u *upturn) ready(streams []stream) []byte {
 func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
 	var out []byte
 	for _, st := range streams {
-		for _, part := range st.spans.clip(0, st.head) {
+		spans, err := u.completeSpans(ctx, st, 0)
+		if err != nil {
+			return err
+		}
+		for _, part := range spans.clip(0, st.head) {
 			out = append(out, st.gap(part)...)
 		}
 	}

@@ -15,6 +15,11 @@ import (
 )
 
 func main() {
+	// A node's live memory is small beside what it allocates: collecting at five
+	// times of it, not twice, gave a sixth more messages on two cores.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
