@@ -124,22 +124,20 @@ func (r *reads) messages(ctx context.Context, sql string, conversation domain.ID
 	})
 }
 
-func (r *reads) messagesBefore(ctx context.Context, conversation domain.ID, seq int64, limit int) (p MessagePage, err error) {
-	if p.Items, err = r.messages(ctx, messagesBeforeSQL, conversation, seq, limit+1); err != nil {
-		return p, err
-	}
-	if len(p.Items) > limit {
-		p.Items = p.Items[:limit]
-		p.Next = cursorAt(p.Items[limit-1].Seq)
-	}
-	if len(p.Items) > 0 {
-		p.Previous = cursorAt(p.Items[0].Seq)
-	}
-	return p, nil
+func (r *reads) messagesBefore(ctx context.Context, conversation domain.ID, seq int64, limit int) (MessagePage, error) {
+	return r.messagePage(ctx, messagesBeforeSQL, conversation, seq, limit)
 }
 
-func (r *reads) messagesAfter(ctx context.Context, conversation domain.ID, seq int64, limit int) (p MessagePage, err error) {
-	if p.Items, err = r.messages(ctx, messagesAfterSQL, conversation, seq, limit+1); err != nil {
+func (r *reads) messagesAfter(ctx context.Context, conversation domain.ID, seq int64, limit int) (MessagePage, error) {
+	p, err := r.messagePage(ctx, messagesAfterSQL, conversation, seq, limit)
+	slices.Reverse(p.Items)
+	return p, err
+}
+
+// messagePage reads a page in the order of the statement, and where it leads
+// on and back.
+func (r *reads) messagePage(ctx context.Context, sql string, conversation domain.ID, seq int64, limit int) (p MessagePage, err error) {
+	if p.Items, err = r.messages(ctx, sql, conversation, seq, limit+1); err != nil {
 		return p, err
 	}
 	if len(p.Items) > limit {
@@ -149,7 +147,6 @@ func (r *reads) messagesAfter(ctx context.Context, conversation domain.ID, seq i
 	if len(p.Items) > 0 {
 		p.Previous = cursorAt(p.Items[0].Seq)
 	}
-	slices.Reverse(p.Items)
 	return p, nil
 }
 

@@ -108,50 +108,6 @@ func (l *Log) EventByID(ctx context.Context, id domain.ID) (*Event, error) {
 	return events[0], nil
 }
 
-// Missing returns those of the streams that have no event.
-func (l *Log) Missing(ctx context.Context, streams []domain.ID) ([]domain.ID, error) {
-	heads, err := l.StreamHeads(ctx, streams)
-	if err != nil {
-		return nil, err
-	}
-	there := make(map[domain.ID]bool, len(heads))
-	for _, h := range heads {
-		there[h.Stream] = true
-	}
-	var missing []domain.ID
-	for _, id := range streams {
-		if !there[id] {
-			missing = append(missing, id)
-		}
-	}
-	return missing, nil
-}
-
-// StreamHead is how far a stream has come.
-type StreamHead struct {
-	Stream  domain.ID
-	Version int64
-	At      At
-}
-
-// StreamHeads returns the heads of those of the streams that have events, in
-// no order.
-func (l *Log) StreamHeads(ctx context.Context, streams []domain.ID) ([]StreamHead, error) {
-	rows, err := l.pool.Query(ctx, `
-SELECT stream, version, partition, position FROM log.streams WHERE stream = ANY ($1)`, uuids(streams))
-	if err != nil {
-		return nil, fmt.Errorf("read stream heads: %w", err)
-	}
-	heads, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h StreamHead, err error) {
-		err = row.Scan((*[16]byte)(&h.Stream), &h.Version, &h.At.Partition, &h.At.Position)
-		return h, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read stream heads: %w", err)
-	}
-	return heads, nil
-}
-
 // VersionsAt returns, in the order of the streams, the version that each had
 // when its partition stood at positions[partition]; 0 for none. The cost is
 // logarithmic in how much the stream has grown since.
