@@ -17,6 +17,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/parts"
 	"ping/internal/testkit"
 )
 
@@ -79,8 +80,7 @@ SELECT partition, format('{"type":"event","at":"%s:%s","%s":"%s","seq":%s,"event
 	return frames
 }
 
-// aGroup makes a group on a node, with some messages, and returns a function
-// that sends more.
+// aGroup makes a group on a node, with some messages.
 func aGroup(t testing.TB, n *node) (group, owner domain.ID) {
 	group, owner = eventlog.NewID(), eventlog.NewID()
 	n.createGroup(t, group, owner)
@@ -88,6 +88,16 @@ func aGroup(t testing.TB, n *node) (group, owner domain.ID) {
 		n.mustSend(t, group, owner, `quotes " and <markup> & ünïcode`)
 	}
 	return group, owner
+}
+
+// aMirroredGroup starts a node on parts of its own, with a group whose events
+// the mirror holds.
+func aMirroredGroup(t testing.TB, configs ...eventlog.Config) (pool *pgxpool.Pool, broker *parts.NATS, n *node, group, owner domain.ID) {
+	pool, broker = testkit.Pool(t), testkit.NATS(t)
+	n = open(t, pool, broker.ClientURL(), configs...)
+	group, owner = aGroup(t, n)
+	requireMirrored(t, pool, broker.ClientURL(), 1)
+	return pool, broker, n, group, owner
 }
 
 func jetStream(t testing.TB, natsURL string) jetstream.JetStream {
@@ -145,20 +155,14 @@ func TestMirror(t *testing.T) {
 	})
 
 	t.Run("a lost stream is filled again from Postgres while the node runs", func(t *testing.T) {
-		pool, broker := testkit.Pool(t), testkit.NATS(t)
-		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1, Recent: 8})
-		group, owner := aGroup(t, n)
-		requireMirrored(t, pool, broker.ClientURL(), 1)
+		pool, broker, n, group, owner := aMirroredGroup(t, eventlog.Config{Partitions: 1, Recent: 8})
 		require.NoError(t, jetStream(t, broker.ClientURL()).DeleteStream(t.Context(), "PING_E1_P00"))
 		n.mustSend(t, group, owner, "next")
 		require.Equal(t, 23, requireMirrored(t, pool, broker.ClientURL(), 1))
 	})
 
 	t.Run("a deleted JetStream folder is filled again", func(t *testing.T) {
-		pool, broker := testkit.Pool(t), testkit.NATS(t)
-		n := open(t, pool, broker.ClientURL())
-		group, owner := aGroup(t, n)
-		requireMirrored(t, pool, broker.ClientURL(), 1)
+		pool, broker, n, group, owner := aMirroredGroup(t)
 		broker.Stop()
 		require.NoError(t, os.RemoveAll(filepath.Join(broker.Dir(), "jetstream")))
 		n.mustSend(t, group, owner, "while it is away")
@@ -167,10 +171,7 @@ func TestMirror(t *testing.T) {
 	})
 
 	t.Run("a lost tail is published again", func(t *testing.T) {
-		pool, broker := testkit.Pool(t), testkit.NATS(t)
-		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1})
-		group, owner := aGroup(t, n)
-		requireMirrored(t, pool, broker.ClientURL(), 1)
+		pool, broker, n, group, owner := aMirroredGroup(t, eventlog.Config{Partitions: 1})
 		broker.Stop()
 		old := copyFolder(t, filepath.Join(broker.Dir(), "jetstream"))
 		broker.Start()
@@ -186,10 +187,7 @@ func TestMirror(t *testing.T) {
 	})
 
 	t.Run("a deleted last message stays a hole that nobody fills wrongly", func(t *testing.T) {
-		pool, broker := testkit.Pool(t), testkit.NATS(t)
-		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1})
-		group, owner := aGroup(t, n)
-		requireMirrored(t, pool, broker.ClientURL(), 1)
+		pool, broker, n, group, owner := aMirroredGroup(t, eventlog.Config{Partitions: 1})
 		require.NoError(t, n.stop())
 		stream, err := jetStream(t, broker.ClientURL()).Stream(t.Context(), "PING_E1_P00")
 		require.NoError(t, err)
@@ -233,10 +231,7 @@ func TestMirror(t *testing.T) {
 	})
 
 	t.Run("a mirror ahead of Postgres is refused until the epoch is bumped", func(t *testing.T) {
-		pool, broker := testkit.Pool(t), testkit.NATS(t)
-		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1})
-		group, owner := aGroup(t, n)
-		requireMirrored(t, pool, broker.ClientURL(), 1)
+		pool, broker, n, group, owner := aMirroredGroup(t, eventlog.Config{Partitions: 1})
 		require.NoError(t, n.stop())
 		restoreTo(t, pool, 15)
 
@@ -253,10 +248,7 @@ func TestMirror(t *testing.T) {
 	})
 
 	t.Run("a mirror of the same length with other events is refused", func(t *testing.T) {
-		pool, broker := testkit.Pool(t), testkit.NATS(t)
-		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1})
-		group, owner := aGroup(t, n)
-		requireMirrored(t, pool, broker.ClientURL(), 1)
+		pool, broker, n, group, owner := aMirroredGroup(t, eventlog.Config{Partitions: 1})
 		require.NoError(t, n.stop())
 		restoreTo(t, pool, 15)
 		mute := open(t, pool, "nats://127.0.0.1:1")
