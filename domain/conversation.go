@@ -56,48 +56,25 @@ type ConversationCreated struct {
 func (ConversationCreated) Type() string   { return "conversation.created" }
 func (ConversationCreated) Decisive() bool { return true }
 
-// MemberAdded says that a user is now a member.
-type MemberAdded struct {
-	UserID ID   `json:"user_id"`
-	Role   Role `json:"role"`
+// ConversationRenamed says that a group now has another name, another topic or
+// both; what is absent stays as it was, an empty topic is none.
+type ConversationRenamed struct {
+	Name  *string `json:"name,omitempty"`
+	Topic *string `json:"topic,omitempty"`
 }
 
-func (MemberAdded) Type() string   { return "member.added" }
-func (MemberAdded) Decisive() bool { return true }
-
-// MemberRemoved says that a user is a member no longer; he left when he is
-// the event's actor.
-type MemberRemoved struct {
-	UserID ID `json:"user_id"`
-}
-
-func (MemberRemoved) Type() string   { return "member.removed" }
-func (MemberRemoved) Decisive() bool { return true }
-
-// MemberRoleChanged says that a member now has another role.
-type MemberRoleChanged struct {
-	UserID ID   `json:"user_id"`
-	Role   Role `json:"role"`
-}
-
-func (MemberRoleChanged) Type() string   { return "member.role_changed" }
-func (MemberRoleChanged) Decisive() bool { return true }
+func (ConversationRenamed) Type() string   { return "conversation.renamed" }
+func (ConversationRenamed) Decisive() bool { return true }
 
 // Conversation is what deciding about a conversation needs: folded from
 // decisive events alone.
 type Conversation struct {
 	Kind    Kind // "" until it is created
 	Name    string
+	Topic   string
 	Members map[ID]Member
 	joined  int // how many have joined, those who left included
-}
-
-// Member is a membership as it matters to decisions.
-type Member struct {
-	Role Role
-	// Joined orders the members by when they came, from 1; whoever leaves and
-	// comes back is new.
-	Joined int
+	erased  map[ID]bool
 }
 
 // NewConversation is the state of a conversation's stream without events.
@@ -108,6 +85,8 @@ func (c *Conversation) Evolve(e Event) {
 	switch e := e.(type) {
 	case ConversationCreated:
 		c.Kind, c.Name = e.Kind, e.Name
+	case ConversationRenamed:
+		c.Name, c.Topic = or(e.Name, c.Name), or(e.Topic, c.Topic)
 	case MemberAdded:
 		c.joined++
 		c.Members[e.UserID] = Member{Role: e.Role, Joined: c.joined}
@@ -117,7 +96,20 @@ func (c *Conversation) Evolve(e Event) {
 		}
 	case MemberRemoved:
 		delete(c.Members, e.UserID)
+	case MemberErased:
+		if c.erased == nil {
+			c.erased = map[ID]bool{}
+		}
+		c.erased[e.UserID] = true
 	}
+}
+
+// or returns what the pointer points to; the other when there is none.
+func or[T any](p *T, other T) T {
+	if p != nil {
+		return *p
+	}
+	return other
 }
 
 // CreateConversation asks for a new conversation. The caller has made sure
@@ -127,6 +119,9 @@ type CreateConversation struct {
 	Kind    Kind
 	Name    string
 	Members []ID // without or with the actor
+	// Blocked says that one of the two of a direct conversation has blocked the
+	// other.
+	Blocked bool
 }
 
 // DirectID is the id of the direct conversation of two users, whoever begins.
@@ -187,6 +182,9 @@ func (c *Conversation) Create(cmd CreateConversation) ([]Event, error) {
 	if c.Kind != "" {
 		return nil, nil
 	}
+	if cmd.Kind == Direct && cmd.Blocked {
+		return nil, ErrBlocked
+	}
 	created := ConversationCreated{Kind: cmd.Kind}
 	creator := RoleMember
 	if cmd.Kind == Group {
@@ -200,11 +198,75 @@ func (c *Conversation) Create(cmd CreateConversation) ([]Event, error) {
 	return events, nil
 }
 
+// RenameConversation asks for another name or topic of a group; nil leaves it.
+type RenameConversation struct {
+	Actor ID
+	Name  *string
+	Topic *string
+}
+
+// Rename decides RenameConversation.
+func (c *Conversation) Rename(cmd RenameConversation) ([]Event, error) {
+	role, err := c.roleOf(cmd.Actor)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Kind == Direct:
+		return nil, ErrDirectIsFixed
+	case role < RoleAdmin:
+		return nil, ErrForbidden
+	}
+	var renamed ConversationRenamed
+	if cmd.Name != nil {
+		name, err := cleanName(*cmd.Name)
+		if err != nil {
+			return nil, err
+		}
+		renamed.Name = changed(name, c.Name)
+	}
+	if cmd.Topic != nil {
+		topic, err := cleanText(*cmd.Topic, maxTopic, ErrTopicInvalid)
+		if err != nil {
+			return nil, err
+		}
+		renamed.Topic = changed(topic, c.Topic)
+	}
+	if renamed == (ConversationRenamed{}) {
+		return nil, nil
+	}
+	return []Event{renamed}, nil
+}
+
+// changed returns a pointer to the wanted value; nil when it is there already.
+func changed(wanted, now string) *string {
+	if wanted == now {
+		return nil
+	}
+	return &wanted
+}
+
 // roleOf returns the actor's role, or the error for those outside.
 func (c *Conversation) roleOf(actor ID) (Role, error) {
 	role := c.Members[actor].Role
-	if role == NoRole {
+	if role == NoRole || c.erased[actor] {
 		return NoRole, ErrConversationNotFound
+	}
+	return role, nil
+}
+
+// writer returns the role of an actor who may write what others read. blocked
+// says that one of the two of a direct conversation has blocked the other.
+func (c *Conversation) writer(actor ID, blocked bool) (Role, error) {
+	role, err := c.roleOf(actor)
+	switch {
+	case err != nil:
+		return NoRole, err
+	case role < RoleMember:
+		return NoRole, ErrForbidden
+	case c.Kind == Direct && len(c.erased) > 0:
+		return NoRole, ErrUserErased
+	case c.Kind == Direct && blocked:
+		return NoRole, ErrBlocked
 	}
 	return role, nil
 }

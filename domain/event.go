@@ -42,16 +42,40 @@ func DecodeEvent(typ string, schema int, payload []byte) (Event, error) {
 	switch typ {
 	case UserRegistered{}.Type():
 		return decode[UserRegistered](payload)
+	case ProfileChanged{}.Type():
+		return decode[ProfileChanged](payload)
+	case UserBlocked{}.Type():
+		return decode[UserBlocked](payload)
+	case UserUnblocked{}.Type():
+		return decode[UserUnblocked](payload)
+	case UserErased{}.Type():
+		return decode[UserErased](payload)
 	case ConversationCreated{}.Type():
 		return decode[ConversationCreated](payload)
+	case ConversationRenamed{}.Type():
+		return decode[ConversationRenamed](payload)
 	case MemberAdded{}.Type():
 		return decode[MemberAdded](payload)
 	case MemberRoleChanged{}.Type():
 		return decode[MemberRoleChanged](payload)
 	case MemberRemoved{}.Type():
 		return decode[MemberRemoved](payload)
+	case MemberErased{}.Type():
+		return decode[MemberErased](payload)
 	case MessageSent{}.Type():
 		return decode[MessageSent](payload)
+	case MessageEdited{}.Type():
+		return decode[MessageEdited](payload)
+	case MessageDeleted{}.Type():
+		return decode[MessageDeleted](payload)
+	case MessagePinned{}.Type():
+		return decode[MessagePinned](payload)
+	case MessageUnpinned{}.Type():
+		return decode[MessageUnpinned](payload)
+	case ReactionAdded{}.Type():
+		return decode[ReactionAdded](payload)
+	case ReactionRemoved{}.Type():
+		return decode[ReactionRemoved](payload)
 	case ReadAdvanced{}.Type():
 		return decode[ReadAdvanced](payload)
 	}

@@ -1,5 +1,49 @@
 package domain
 
+// MemberAdded says that a user is now a member.
+type MemberAdded struct {
+	UserID ID   `json:"user_id"`
+	Role   Role `json:"role"`
+}
+
+func (MemberAdded) Type() string   { return "member.added" }
+func (MemberAdded) Decisive() bool { return true }
+
+// MemberRemoved says that a user is a member no longer; he left when he is
+// the event's actor.
+type MemberRemoved struct {
+	UserID ID `json:"user_id"`
+}
+
+func (MemberRemoved) Type() string   { return "member.removed" }
+func (MemberRemoved) Decisive() bool { return true }
+
+// MemberRoleChanged says that a member now has another role.
+type MemberRoleChanged struct {
+	UserID ID   `json:"user_id"`
+	Role   Role `json:"role"`
+}
+
+func (MemberRoleChanged) Type() string   { return "member.role_changed" }
+func (MemberRoleChanged) Decisive() bool { return true }
+
+// MemberErased says that a person was erased who is or was a member: nothing
+// of his follows, and all of his messages before it are tombstones.
+type MemberErased struct {
+	UserID ID `json:"user_id"`
+}
+
+func (MemberErased) Type() string   { return "member.erased" }
+func (MemberErased) Decisive() bool { return true }
+
+// Member is a membership as it matters to decisions.
+type Member struct {
+	Role Role
+	// Joined orders the members by when they came, from 1; whoever leaves and
+	// comes back is new.
+	Joined int
+}
+
 // AddMember asks to make a user a member. The caller has made sure that
 // UserID is a user.
 type AddMember struct {
@@ -26,6 +70,9 @@ func (c *Conversation) AddMember(cmd AddMember) ([]Event, error) {
 	}
 	if _, ok := c.Members[cmd.UserID]; ok {
 		return nil, nil
+	}
+	if c.erased[cmd.UserID] {
+		return nil, ErrUserNotFound
 	}
 	return []Event{MemberAdded{UserID: cmd.UserID, Role: cmd.Role}}, nil
 }
@@ -58,6 +105,71 @@ func (c *Conversation) RemoveMember(cmd RemoveMember) ([]Event, error) {
 		return []Event{MemberRoleChanged{UserID: successor, Role: RoleOwner}, removed}, nil
 	}
 	return []Event{removed}, nil
+}
+
+// ChangeRole asks for another role of a member.
+type ChangeRole struct {
+	Actor  ID
+	UserID ID
+	Role   Role
+}
+
+// ChangeRole decides the command of that name. Admins change those below them
+// to roles below theirs; owners change all but other owners. An owner who makes
+// another the owner hands his ownership over and is an admin then. Everyone may
+// step down, but for the last owner.
+func (c *Conversation) ChangeRole(cmd ChangeRole) ([]Event, error) {
+	actor, err := c.roleOf(cmd.Actor)
+	if err != nil {
+		return nil, err
+	}
+	if c.Kind == Direct {
+		return nil, ErrDirectIsFixed
+	}
+	if cmd.Role < RoleReader || cmd.Role > RoleOwner {
+		return nil, ErrRoleInvalid
+	}
+	target := c.Members[cmd.UserID].Role
+	self := cmd.UserID == cmd.Actor
+	switch {
+	case actor < RoleAdmin && (!self || cmd.Role > actor):
+		return nil, ErrForbidden
+	case target == NoRole:
+		return nil, ErrMemberNotFound
+	case target == cmd.Role:
+		return nil, nil
+	case self && cmd.Role > actor:
+		return nil, ErrForbidden
+	case self && actor == RoleOwner && !c.successor(cmd.Actor).IsZero(), self && actor == RoleOwner && len(c.Members) == 1:
+		return nil, ErrLastOwner
+	case !self && target >= actor, actor < RoleOwner && cmd.Role >= actor:
+		return nil, ErrForbidden
+	}
+	events := []Event{MemberRoleChanged{UserID: cmd.UserID, Role: cmd.Role}}
+	if cmd.Role == RoleOwner {
+		events = append(events, MemberRoleChanged{UserID: cmd.Actor, Role: RoleAdmin})
+	}
+	return events, nil
+}
+
+// EraseMember asks to end all that a person who is being erased had here. The
+// caller has made sure that he is or was a member.
+type EraseMember struct{ UserID ID }
+
+// EraseMember decides the command of that name. Of a direct conversation he
+// stays one of the two, for the other's sake.
+func (c *Conversation) EraseMember(cmd EraseMember) ([]Event, error) {
+	if c.erased[cmd.UserID] {
+		return nil, nil
+	}
+	var events []Event
+	if _, in := c.Members[cmd.UserID]; in && c.Kind == Group {
+		var err error
+		if events, err = c.RemoveMember(RemoveMember{Actor: cmd.UserID, UserID: cmd.UserID}); err != nil {
+			return nil, err
+		}
+	}
+	return append(events, MemberErased{UserID: cmd.UserID}), nil
 }
 
 // successor returns who becomes owner when the given member goes: the member

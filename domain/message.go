@@ -1,33 +1,55 @@
 package domain
 
-import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
-
-// MaxBody is the greatest length of a message body, in characters.
-const MaxBody = 4000
-
 // MessageSent says that a member sent a message; the event's id is the
 // message's id, the event's version is the message's seq.
 type MessageSent struct {
 	MessageID ID     `json:"-"`
 	Body      string `json:"body"`
 	ReplyTo   ID     `json:"reply_to,omitzero"`
+	Mentions  []ID   `json:"mentions,omitempty"` // members, resolved when it was sent
+	Erased    bool   `json:"erased,omitempty"`   // its author was erased, and the body with him
 }
 
 func (MessageSent) Type() string   { return "message.sent" }
 func (MessageSent) Decisive() bool { return false }
 func (m MessageSent) EventID() ID  { return m.MessageID }
 
-// ReadAdvanced says that the acting member has read up to Seq.
-type ReadAdvanced struct {
-	Seq int64 `json:"seq"`
+// MessageRef names the message that an event is about: by its id, and by its
+// seq, which is where every reader of the log finds it.
+type MessageRef struct {
+	MessageID  ID    `json:"message_id"`
+	MessageSeq int64 `json:"message_seq"`
 }
 
-func (ReadAdvanced) Type() string   { return "read.advanced" }
-func (ReadAdvanced) Decisive() bool { return false }
+// MessageEdited says that a message has another body. Its mentions stay those
+// of when it was sent: an edit rings nobody's bell.
+type MessageEdited struct {
+	MessageRef
+	Body   string `json:"body"`
+	Erased bool   `json:"erased,omitempty"`
+}
+
+func (MessageEdited) Type() string   { return "message.edited" }
+func (MessageEdited) Decisive() bool { return false }
+
+// MessageDeleted says that a message is a tombstone from now on, whatever else
+// is said of it afterwards.
+type MessageDeleted struct{ MessageRef }
+
+func (MessageDeleted) Type() string   { return "message.deleted" }
+func (MessageDeleted) Decisive() bool { return false }
+
+// Message is what deciding about a message needs, read from the log by the
+// message's id. It may be outdated when the decision is stored: another node
+// may delete the message at the same moment. So whoever folds the log lets the
+// deletion win, and everything else that is said of a message sets what it says.
+type Message struct {
+	MessageRef
+	Author  ID
+	Body    string
+	Deleted bool
+	Pinned  bool
+}
 
 // SendMessage asks to add a message. The caller has made sure that ReplyTo,
 // if set, is a message of the same conversation: messages never cease to
@@ -37,66 +59,76 @@ type SendMessage struct {
 	MessageID ID
 	Body      string
 	ReplyTo   ID
+	Mentions  []ID // the users whose handles the body names
+	Blocked   bool // one of the two of a direct conversation blocks the other
 }
 
 // SendMessage decides the command of that name.
 func (c *Conversation) SendMessage(cmd SendMessage) ([]Event, error) {
-	role, err := c.roleOf(cmd.Actor)
-	if err != nil {
+	if _, err := c.writer(cmd.Actor, cmd.Blocked); err != nil {
 		return nil, err
-	}
-	if role < RoleMember {
-		return nil, ErrForbidden
 	}
 	if err := checkBody(cmd.Body); err != nil {
 		return nil, err
 	}
-	return []Event{MessageSent{MessageID: cmd.MessageID, Body: cmd.Body, ReplyTo: cmd.ReplyTo}}, nil
+	sent := MessageSent{MessageID: cmd.MessageID, Body: cmd.Body, ReplyTo: cmd.ReplyTo}
+	if len(cmd.Mentions) > 0 {
+		sent.Mentions = c.mentioned(cmd.Mentions, cmd.Actor)
+	}
+	return []Event{sent}, nil
 }
 
-// AdvanceRead asks to mark everything up to Seq as read.
-type AdvanceRead struct {
-	Actor ID
-	Seq   int64
-	// LastSeq is the conversation's last version that the caller knows of.
-	LastSeq int64
+// EditMessage asks for another body. Message is zero when there is none.
+type EditMessage struct {
+	Actor   ID
+	Message Message
+	Body    string
+	Blocked bool
 }
 
-// AdvanceRead decides the command of that name. Markers that lag behind are
-// harmless: readers keep the greatest.
-func (c *Conversation) AdvanceRead(cmd AdvanceRead) ([]Event, error) {
-	if _, err := c.roleOf(cmd.Actor); err != nil {
+// EditMessage decides the command of that name: everyone edits what is his own.
+func (c *Conversation) EditMessage(cmd EditMessage) ([]Event, error) {
+	if _, err := c.writer(cmd.Actor, cmd.Blocked); err != nil {
 		return nil, err
 	}
-	if cmd.Seq < 1 || cmd.Seq > cmd.LastSeq {
-		return nil, ErrSeqInvalid
+	switch m := cmd.Message; {
+	case m.MessageID.IsZero():
+		return nil, ErrMessageNotFound
+	case m.Author != cmd.Actor:
+		return nil, ErrForbidden
+	case m.Deleted:
+		return nil, ErrMessageDeleted
 	}
-	return []Event{ReadAdvanced{Seq: cmd.Seq}}, nil
+	if err := checkBody(cmd.Body); err != nil {
+		return nil, err
+	}
+	if cmd.Body == cmd.Message.Body {
+		return nil, nil
+	}
+	return []Event{MessageEdited{MessageRef: cmd.Message.MessageRef, Body: cmd.Body}}, nil
 }
 
-// checkBody holds the contract's rule for bodies. What passes is stored byte
-// for byte: trimming only counts.
-func checkBody(body string) error {
-	if !utf8.ValidString(body) || strings.IndexByte(body, 0) >= 0 {
-		return ErrBodyInvalid
-	}
-	trimmed := strings.TrimFunc(body, unicode.IsSpace)
-	if trimmed == "" {
-		return ErrBodyEmpty
-	}
-	if utf8.RuneCountInString(trimmed) > MaxBody {
-		return ErrBodyTooLong
-	}
-	return nil
+// DeleteMessage asks to make a message a tombstone.
+type DeleteMessage struct {
+	Actor   ID
+	Message Message
 }
 
-func cleanName(name string) (string, error) {
-	name = strings.TrimFunc(name, unicode.IsSpace)
-	if n := utf8.RuneCountInString(name); n < 1 || n > 100 || !utf8.ValidString(name) {
-		return "", ErrNameInvalid
+// DeleteMessage decides the command of that name: one's own, and for admins
+// anyone's. Also who may not write to the other may take back what he wrote.
+func (c *Conversation) DeleteMessage(cmd DeleteMessage) ([]Event, error) {
+	role, err := c.roleOf(cmd.Actor)
+	switch m := cmd.Message; {
+	case err != nil:
+		return nil, err
+	case role < RoleMember:
+		return nil, ErrForbidden
+	case m.MessageID.IsZero():
+		return nil, ErrMessageNotFound
+	case m.Author != cmd.Actor && role < RoleAdmin:
+		return nil, ErrForbidden
+	case m.Deleted:
+		return nil, nil
 	}
-	if strings.ContainsFunc(name, unicode.IsControl) {
-		return "", ErrNameInvalid
-	}
-	return name, nil
+	return []Event{MessageDeleted{cmd.Message.MessageRef}}, nil
 }

@@ -1,0 +1,43 @@
+package domain
+
+// MessagePinned says that a message is pinned.
+type MessagePinned struct{ MessageRef }
+
+func (MessagePinned) Type() string   { return "message.pinned" }
+func (MessagePinned) Decisive() bool { return false }
+
+// MessageUnpinned says that a message is not pinned any more.
+type MessageUnpinned struct{ MessageRef }
+
+func (MessageUnpinned) Type() string   { return "message.unpinned" }
+func (MessageUnpinned) Decisive() bool { return false }
+
+// PinMessage asks to pin a message, or no longer to.
+type PinMessage struct {
+	Actor   ID
+	Message Message
+	Pinned  bool // what it shall be
+	Blocked bool
+}
+
+// PinMessage decides the command of that name. Of a direct conversation, where
+// nobody is an admin, either of the two pins.
+func (c *Conversation) PinMessage(cmd PinMessage) ([]Event, error) {
+	role, err := c.writer(cmd.Actor, cmd.Blocked)
+	switch m := cmd.Message; {
+	case err != nil:
+		return nil, err
+	case c.Kind == Group && role < RoleAdmin:
+		return nil, ErrForbidden
+	case m.MessageID.IsZero():
+		return nil, ErrMessageNotFound
+	case m.Deleted && cmd.Pinned:
+		return nil, ErrMessageDeleted
+	case m.Deleted || m.Pinned == cmd.Pinned:
+		return nil, nil
+	case cmd.Pinned:
+		return []Event{MessagePinned{m.MessageRef}}, nil
+	default:
+		return []Event{MessageUnpinned{m.MessageRef}}, nil
+	}
+}

@@ -1,0 +1,121 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"ping/domain"
+)
+
+// What decisions need to know of the past beyond a stream's state. Each is a
+// few probes of an index that holds such events alone, so its cost does not
+// grow with the conversation.
+
+const readMessageSQL = `
+SELECT e.version, e.actor, coalesce(edited.body, e.payload->>'body'), deleted.version IS NOT NULL, coalesce(pinned.version > unpinned.version, pinned.version IS NOT NULL)
+  FROM log.events e
+  LEFT JOIN LATERAL (
+        SELECT payload->>'body' AS body FROM log.events
+         WHERE type = 'message.edited' AND (payload->>'message_id')::uuid = e.id ORDER BY version DESC LIMIT 1) AS edited ON true
+  LEFT JOIN LATERAL (
+        SELECT version FROM log.events
+         WHERE type = 'message.deleted' AND (payload->>'message_id')::uuid = e.id ORDER BY version DESC LIMIT 1) AS deleted ON true
+  LEFT JOIN LATERAL (
+        SELECT version FROM log.events
+         WHERE type = 'message.pinned' AND (payload->>'message_id')::uuid = e.id ORDER BY version DESC LIMIT 1) AS pinned ON true
+  LEFT JOIN LATERAL (
+        SELECT version FROM log.events
+         WHERE type = 'message.unpinned' AND (payload->>'message_id')::uuid = e.id ORDER BY version DESC LIMIT 1) AS unpinned ON true
+ WHERE e.id = $1 AND e.stream = $2 AND e.type = 'message.sent'`
+
+// Message returns what the log knows of a message of a conversation; the zero
+// Message when it has none of that id.
+func (l *Log) Message(ctx context.Context, conversation, id domain.ID) (m domain.Message, err error) {
+	err = l.pool.QueryRow(ctx, readMessageSQL, pgUUID(id), pgUUID(conversation)).
+		Scan(&m.MessageSeq, (*[16]byte)(&m.Author), &m.Body, &m.Deleted, &m.Pinned)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return domain.Message{}, nil
+	}
+	if err != nil {
+		return domain.Message{}, fmt.Errorf("read message %s: %w", id, err)
+	}
+	m.MessageID = id
+	return m, nil
+}
+
+const readReactionSQL = `
+SELECT type = 'reaction.added' FROM log.events
+ WHERE type IN ('reaction.added', 'reaction.removed')
+   AND (payload->>'message_id')::uuid = $1 AND actor = $2 AND payload->>'emoji' = $3
+ ORDER BY version DESC LIMIT 1`
+
+// Reacted reports whether a user has a reaction on a message.
+func (l *Log) Reacted(ctx context.Context, message, user domain.ID, emoji string) (bool, error) {
+	is, err := lookUp[bool](ctx, l, readReactionSQL, pgUUID(message), pgUUID(user), emoji)
+	if err != nil {
+		return false, fmt.Errorf("read reaction on %s: %w", message, err)
+	}
+	return is, nil
+}
+
+const readMarkerSQL = `
+SELECT (payload->>'seq')::bigint FROM log.events
+ WHERE type = 'read.advanced' AND stream = $1 AND actor = $2
+ ORDER BY version DESC LIMIT 1`
+
+// ReadMarker returns the seq up to which a user last marked a conversation as
+// read; 0 when he never did.
+func (l *Log) ReadMarker(ctx context.Context, conversation, user domain.ID) (int64, error) {
+	seq, err := lookUp[int64](ctx, l, readMarkerSQL, pgUUID(conversation), pgUUID(user))
+	if err != nil {
+		return 0, fmt.Errorf("read marker in %s: %w", conversation, err)
+	}
+	return seq, nil
+}
+
+const readBlockSQL = `
+SELECT coalesce(bool_or(type = 'user.blocked'), false)
+  FROM (VALUES ($1::uuid, $2::uuid), ($2, $1)) AS pair (by, of)
+ CROSS JOIN LATERAL (
+       SELECT type FROM log.events
+        WHERE type IN ('user.blocked', 'user.unblocked') AND stream = pair.by AND (payload->>'user_id')::uuid = pair.of
+        ORDER BY version DESC LIMIT 1) AS last`
+
+// Blocked reports whether one of two users has blocked the other.
+func (l *Log) Blocked(ctx context.Context, a, b domain.ID) (bool, error) {
+	is, err := lookUp[bool](ctx, l, readBlockSQL, pgUUID(a), pgUUID(b))
+	if err != nil {
+		return false, fmt.Errorf("read block of %s and %s: %w", a, b, err)
+	}
+	return is, nil
+}
+
+const readJoinedSQL = `
+SELECT DISTINCT stream FROM log.events
+ WHERE type = 'member.added' AND (payload->>'user_id')::uuid = $1 AND stream > $2
+ ORDER BY stream LIMIT $3`
+
+// Joined returns up to limit conversations with ids above after, in the order
+// of their ids, in which a user is or ever was.
+func (l *Log) Joined(ctx context.Context, user, after domain.ID, limit int) ([]domain.ID, error) {
+	rows, _ := l.pool.Query(ctx, readJoinedSQL, pgUUID(user), [16]byte(after), limit)
+	ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.ID, err error) {
+		return id, row.Scan((*[16]byte)(&id))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read conversations of %s: %w", user, err)
+	}
+	return ids, nil
+}
+
+// lookUp reads one value; the zero value when there is none.
+func lookUp[T any](ctx context.Context, l *Log, sql string, args ...any) (value T, err error) {
+	err = l.pool.QueryRow(ctx, sql, args...).Scan(&value)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return value, err
+}
