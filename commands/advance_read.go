@@ -11,20 +11,32 @@ type advanceReadInput struct {
 	web.Write
 	ConversationID domain.ID `path:"conversation_id"`
 	Body           struct {
-		Seq int64 `json:"seq" doc:"The seq up to which the caller has read." minimum:"1"`
+		Seq int64 `json:"seq" doc:"The seq up to which the caller has read." minimum:"1" example:"42"`
 	}
 }
 
 type advanceReadOutput struct {
 	web.Written
 	Body struct {
-		Seq int64 `json:"seq" doc:"As asked for. A greater one from before stays."`
+		Seq int64 `json:"seq" doc:"As asked for. A greater one from before stays." example:"42"`
 	}
 }
 
 // advanceRead marks a conversation as read up to a seq.
 func (c *commands) advanceRead(ctx context.Context, in *advanceReadInput) (*advanceReadOutput, error) {
 	read := domain.AdvanceRead{Actor: web.CallerFrom(ctx).UserID, Seq: in.Body.Seq}
+	done, err := c.markers.pass(ctx, markerKey{in.ConversationID, read.Actor}, read.Seq)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if read.Marked, err = c.log.ReadMarker(ctx, in.ConversationID, read.Actor); err != nil {
+		return nil, err
+	}
+	return c.mark(ctx, in, read)
+}
+
+func (c *commands) mark(ctx context.Context, in *advanceReadInput, read domain.AdvanceRead) (*advanceReadOutput, error) {
 	done, err := c.decide(ctx, command(in.ConversationID, read.Actor, in.Key, in.Request()),
 		func(conversation *domain.Conversation, version int64) ([]domain.Event, error) {
 			advance := read

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -20,36 +21,45 @@ type Config struct {
 	// BcryptCost is the work factor of password hashes (10). Each step doubles
 	// the time that a login takes, and that a thief of the table needs.
 	BcryptCost int
+	// MarkerInterval is the least time between two read markers that a user
+	// leaves in one conversation on this node (1 s): those that come sooner wait,
+	// and the greatest of them stands for all.
+	MarkerInterval time.Duration
 }
 
-// ReadConversation answers how a user sees a conversation, in a read model
-// that has seen everything up to at. Its one use is to answer for a direct
-// conversation that exists already.
-type ReadConversation func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error)
+// Reads answer how a user sees something, in read models that have seen
+// everything up to at: for commands whose answer is not what they did but what
+// is now.
+type Reads struct {
+	Conversation func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error)
+	Message      func(ctx context.Context, user, conversation, message domain.ID, at eventlog.At) (web.Message, error)
+}
 
 // commands is what the handlers share.
 type commands struct {
-	log          *eventlog.Log
-	identities   *identities
-	passwords    *passwords
-	tokens       *auth.Tokens
-	tickets      *auth.Tickets
-	endings      *auth.Endings
-	conversation ReadConversation
-	logger       *slog.Logger
+	log        *eventlog.Log
+	identities *identities
+	passwords  *passwords
+	tokens     *auth.Tokens
+	tickets    *auth.Tickets
+	endings    *auth.Endings
+	reads      Reads
+	directs    *directs
+	markers    *markerGate
+	logger     *slog.Logger
 }
 
 // Register adds the operations to an API that authenticates (see
 // web.Authenticate).
 func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets,
-	endings *auth.Endings, conversation ReadConversation, cfg Config, logger *slog.Logger) error {
+	endings *auth.Endings, reads Reads, cfg Config, logger *slog.Logger) error {
 	passwords, err := newPasswords(cfg.BcryptCost)
 	if err != nil {
 		return err
 	}
 	c := &commands{
 		log: log, identities: &identities{pool: pool}, passwords: passwords, tokens: tokens, tickets: tickets,
-		endings: endings, conversation: conversation, logger: logger,
+		endings: endings, reads: reads, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
 	}
 	open := func(method, path, id, summary string, status int) huma.Operation {
 		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status, Tags: []string{"auth"}}
@@ -76,6 +86,22 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 		"Send a message", http.StatusCreated, "messages"), c.sendMessage)
 	huma.Register(api, closed(http.MethodPut, "/v1/conversations/{conversation_id}/read", "advance-read",
 		"Mark as read", http.StatusOK, "conversations"), c.advanceRead)
+	huma.Register(api, closed(http.MethodPatch, "/v1/conversations/{conversation_id}", "rename-conversation",
+		"Change a group's name or topic", http.StatusOK, "conversations"), c.renameConversation)
+	huma.Register(api, closed(http.MethodPatch, "/v1/conversations/{conversation_id}/members/{user_id}", "change-role",
+		"Change a member's role, or hand ownership over", http.StatusOK, "members"), c.changeRole)
+
+	const message = "/v1/conversations/{conversation_id}/messages/{message_id}"
+	huma.Register(api, closed(http.MethodPatch, message, "edit-message", "Edit a message", http.StatusOK, "messages"), c.editMessage)
+	huma.Register(api, closed(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages"), c.deleteMessage)
+	huma.Register(api, closed(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", http.StatusOK, "messages"), c.addReaction)
+	huma.Register(api, closed(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", http.StatusOK, "messages"), c.removeReaction)
+	huma.Register(api, closed(http.MethodPut, message+"/pin", "pin-message", "Pin a message", http.StatusOK, "messages"), c.pinMessage)
+	huma.Register(api, closed(http.MethodDelete, message+"/pin", "unpin-message", "Unpin a message", http.StatusOK, "messages"), c.unpinMessage)
+
+	huma.Register(api, closed(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users"), c.changeProfile)
+	huma.Register(api, closed(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users"), c.blockUser)
+	huma.Register(api, closed(http.MethodDelete, "/v1/users/me/blocks/{user_id}", "unblock-user", "Unblock a user", http.StatusNoContent, "users"), c.unblockUser)
 
 	alsoOK(api, "/v1/conversations", "The two have a direct conversation already: this one.")
 	alsoOK(api, "/v1/conversations/{conversation_id}/members", "The user is a member already, and stays what he is.")

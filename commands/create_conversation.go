@@ -41,6 +41,11 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 	if len(strangers) > 0 {
 		return nil, domain.ErrUserNotFound
 	}
+	if create.Kind == domain.Direct {
+		if create.Blocked, err = c.log.Blocked(ctx, create.Actor, others[0]); err != nil {
+			return nil, err
+		}
+	}
 	id := conversationID(create, others, in.Key)
 	done, err := c.decide(ctx, command(id, create.Actor, in.Key, in.Request()), func(state *domain.Conversation, _ int64) ([]domain.Event, error) {
 		return state.Create(create)
@@ -84,20 +89,25 @@ func createdConversation(creator domain.ID, done eventlog.Result) (web.Conversat
 	if created.Name != "" {
 		conversation.Name = &created.Name
 	}
+	// What follows the creation is what was done then, not what has been since.
+	conversation.ReadSeq = first.Version + 1 // that of the creator's own member.added
 	for _, e := range done.Events[1:] {
 		added, err := payload[domain.MemberAdded](e)
 		if err != nil {
 			return web.Conversation{}, err
 		}
-		if added.UserID == creator {
+		switch {
+		case added.UserID == creator:
 			conversation.Role = added.Role
+		case created.Kind == domain.Direct:
+			conversation.PeerID = &added.UserID
 		}
 	}
 	return conversation, nil
 }
 
 func (c *commands) existingConversation(ctx context.Context, user, id domain.ID, done eventlog.Result) (*conversationOutput, error) {
-	conversation, err := c.conversation(ctx, user, id, done.At)
+	conversation, err := c.reads.Conversation(ctx, user, id, done.At)
 	if err != nil {
 		return nil, err
 	}

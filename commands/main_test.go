@@ -72,7 +72,7 @@ func (s *system) start() *node {
 	server := web.New(testkit.Logger(s.t))
 	web.Authenticate(server.API, n.tokens)
 	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), auth.NewEndings(s.redis),
-		n.readConversation, commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
+		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {
 		cancel()
@@ -97,6 +97,12 @@ func (n *node) readConversation(ctx context.Context, user, id domain.ID, at even
 	}
 	return web.Conversation{ID: id, Kind: domain.Direct, Role: domain.RoleMember, MemberCount: 2,
 		LastSeq: events[len(events)-1].Version, CreatedAt: events[0].RecordedAt}, nil
+}
+
+func (n *node) readMessage(ctx context.Context, _, conversation, id domain.ID, _ eventlog.At) (web.Message, error) {
+	m, err := n.log.Message(ctx, conversation, id)
+	return web.Message{ID: m.MessageID, ConversationID: conversation, Seq: m.MessageSeq, AuthorID: m.Author, Body: m.Body,
+		Pinned: m.Pinned}, err
 }
 
 // answer is what came back over HTTP.

@@ -103,7 +103,7 @@ func (c *commands) finishRegistration(ctx context.Context, in *registerInput, wh
 	if done.Replayed && who.Registered && registered.DisplayName != strings.TrimSpace(in.Body.DisplayName) {
 		return nil, eventlog.ErrKeyReused
 	}
-	out, err := c.openSession(ctx, web.User{ID: who.UserID, DisplayName: registered.DisplayName})
+	out, err := c.openSession(ctx, web.UserOf(who.UserID, domain.Profile{DisplayName: registered.DisplayName}))
 	if err != nil {
 		return nil, err
 	}

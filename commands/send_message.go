@@ -28,6 +28,9 @@ func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*mess
 	send := domain.SendMessage{
 		Actor: web.CallerFrom(ctx).UserID, MessageID: eventlog.NewID(), Body: in.Body.Body,
 	}
+	if err := c.address(ctx, in.ConversationID, &send); err != nil {
+		return nil, err
+	}
 	repliable := true
 	if in.Body.ReplyTo != nil {
 		var err error
@@ -49,12 +52,24 @@ func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*mess
 		return nil, err
 	}
 	sent := domain.MessageSent{Body: send.Body, ReplyTo: send.ReplyTo}
-	if done.Replayed {
+	if done.Replayed || len(send.Mentions) > 0 {
 		if sent, err = payload[domain.MessageSent](done.Events[0]); err != nil {
 			return nil, err
 		}
 	}
 	return &messageOutput{Written: written(done), Body: sentMessage(done.Events[0], sent)}, nil
+}
+
+// address finds out whom the message mentions, and whether one of the two of a
+// direct conversation has blocked the other.
+func (c *commands) address(ctx context.Context, conversation domain.ID, send *domain.SendMessage) (err error) {
+	if handles := domain.Handles(send.Body); len(handles) > 0 {
+		if send.Mentions, err = c.identities.byHandles(ctx, handles); err != nil {
+			return err
+		}
+	}
+	send.Blocked, err = c.directs.blocked(ctx, conversation, send.Actor)
+	return err
 }
 
 // isMessage reports whether id is a message of the conversation.
@@ -73,7 +88,10 @@ func (c *commands) isMessage(ctx context.Context, conversation, id domain.ID) (b
 func sentMessage(e *eventlog.Event, sent domain.MessageSent) web.Message {
 	m := web.Message{
 		ID: e.ID, ConversationID: e.Stream, Seq: e.Version, AuthorID: e.Actor, Body: sent.Body,
-		Reactions: []web.Reaction{}, SentAt: e.RecordedAt,
+		Mentions: sent.Mentions, Reactions: []web.Reaction{}, SentAt: e.RecordedAt,
+	}
+	if m.Mentions == nil {
+		m.Mentions = []domain.ID{}
 	}
 	if !sent.ReplyTo.IsZero() {
 		m.ReplyTo = &sent.ReplyTo

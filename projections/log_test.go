@@ -119,44 +119,137 @@ func (w *writer) group(n int, users ...domain.ID) domain.ID {
 }
 
 // drawLog makes a log of some users and conversations in which all kinds of
-// events are interleaved: members come, go, come back, change roles, send, and
-// mark as read what is a message and what is not.
+// events are interleaved: members come, go, come back, change roles, write and
+// say all that can be said of messages, also what only a race of two nodes lets
+// through, such as an edit of what was deleted. It ends as any log may: with
+// people erased, whose texts are or are not overwritten.
 func drawLog(t *rapid.T) *writer {
-	w := newWriter()
-	users := make([]domain.ID, rapid.IntRange(2, 6).Draw(t, "users"))
-	for i := range users {
-		users[i] = named("user", i)
-		w.append(users[i], users[i], domain.UserRegistered{DisplayName: fmt.Sprintf("User %d", i)})
+	d := &drawing{T: t, writer: newWriter(), members: map[domain.ID]map[domain.ID]bool{}, sent: map[domain.ID][]recorded{}, erased: map[domain.ID]bool{}}
+	for i := range rapid.IntRange(2, 6).Draw(t, "users") {
+		u := named("user", i)
+		d.users = append(d.users, u)
+		d.append(u, u, domain.UserRegistered{DisplayName: fmt.Sprintf("User %d", i)})
 	}
-	type conversation struct {
-		id      domain.ID
-		members map[domain.ID]bool
-	}
-	var all []conversation
 	for range rapid.IntRange(5, 120).Draw(t, "events") {
-		action := rapid.SampledFrom([]string{"create", "send", "send", "send", "send", "read", "read", "join", "leave", "role"}).Draw(t, "action")
-		if len(all) == 0 || (action == "create" && len(all) < 6) {
-			id := w.group(len(all), users[0], users[1])
-			all = append(all, conversation{id, map[domain.ID]bool{users[0]: true, users[1]: true}})
-			continue
+		d.event()
+	}
+	return d.writer
+}
+
+// drawing is a log that is being drawn.
+type drawing struct {
+	*rapid.T
+	*writer
+	users   []domain.ID
+	all     []domain.ID // conversations
+	members map[domain.ID]map[domain.ID]bool
+	sent    map[domain.ID][]recorded
+	erased  map[domain.ID]bool
+}
+
+func pick[T any](d *drawing, what string, from ...T) T {
+	return rapid.SampledFrom(from).Draw(d.T, what)
+}
+
+func (d *drawing) event() {
+	if len(d.all) == 0 || (len(d.all) < 6 && rapid.IntRange(0, 19).Draw(d.T, "create") == 0) {
+		id := d.group(len(d.all), d.users[0], d.users[1])
+		d.all = append(d.all, id)
+		d.members[id] = map[domain.ID]bool{d.users[0]: true, d.users[1]: true}
+		return
+	}
+	c, u := pick(d, "conversation", d.all...), pick(d, "user", d.users...)
+	switch in := d.members[c]; {
+	case d.erased[u]:
+	case rapid.IntRange(0, 9).Draw(d.T, "of the user") == 0:
+		d.ofUser(u)
+	case !in[u]:
+		in[u] = true
+		d.append(c, d.users[0], domain.MemberAdded{UserID: u, Role: domain.RoleMember})
+	case len(d.sent[c]) > 0 && rapid.Bool().Draw(d.T, "of a message"):
+		d.ofMessage(c, u)
+	default:
+		d.ofMember(c, u)
+	}
+}
+
+func (d *drawing) ofMember(c, u domain.ID) {
+	switch pick(d, "action", "send", "send", "send", "send", "read", "read", "leave", "role", "rename") {
+	case "send":
+		sent := domain.MessageSent{Body: fmt.Sprintf("message %d", len(d.events))}
+		if rapid.Bool().Draw(d.T, "mentions") {
+			sent.Mentions = rapid.SliceOfNDistinct(rapid.SampledFrom(d.users), 1, 2, func(id domain.ID) domain.ID { return id }).Draw(d.T, "mentioned")
 		}
-		c := all[rapid.IntRange(0, len(all)-1).Draw(t, "conversation")]
-		u := users[rapid.IntRange(0, len(users)-1).Draw(t, "user")]
-		switch {
-		case action == "join" && !c.members[u]:
-			c.members[u] = true
-			w.append(c.id, users[0], domain.MemberAdded{UserID: u, Role: domain.RoleMember})
-		case !c.members[u]:
-		case action == "send":
-			w.append(c.id, u, domain.MessageSent{Body: fmt.Sprintf("message %d", len(w.events))})
-		case action == "read":
-			w.append(c.id, u, domain.ReadAdvanced{Seq: rapid.Int64Range(1, w.versions[c.id]+3).Draw(t, "seq")})
-		case action == "role":
-			w.append(c.id, users[0], domain.MemberRoleChanged{UserID: u, Role: rapid.SampledFrom([]domain.Role{domain.RoleReader, domain.RoleAdmin}).Draw(t, "role")})
-		case action == "leave":
-			delete(c.members, u)
-			w.append(c.id, u, domain.MemberRemoved{UserID: u})
+		d.sent[c] = append(d.sent[c], d.append(c, u, sent))
+	case "read":
+		d.append(c, u, domain.ReadAdvanced{Seq: rapid.Int64Range(1, d.versions[c]+3).Draw(d.T, "seq")})
+	case "role":
+		d.append(c, d.users[0], domain.MemberRoleChanged{UserID: u, Role: pick(d, "role", domain.RoleReader, domain.RoleAdmin)})
+	case "leave":
+		delete(d.members[c], u)
+		d.append(c, u, domain.MemberRemoved{UserID: u})
+	case "rename":
+		d.append(c, u, domain.ConversationRenamed{Name: d.text("name"), Topic: d.text("topic")})
+	}
+}
+
+func (d *drawing) ofMessage(c, u domain.ID) {
+	of := pick(d, "message", d.sent[c]...)
+	ref := domain.MessageRef{MessageID: of.id, MessageSeq: of.version}
+	emoji := pick(d, "emoji", "👍", "🎉")
+	d.append(c, u, pick[domain.Event](d, "said",
+		domain.MessageEdited{MessageRef: ref, Body: fmt.Sprintf("edited %d", len(d.events))},
+		domain.MessageDeleted{MessageRef: ref},
+		domain.MessagePinned{MessageRef: ref}, domain.MessageUnpinned{MessageRef: ref},
+		domain.ReactionAdded{MessageRef: ref, Emoji: emoji}, domain.ReactionAdded{MessageRef: ref, Emoji: emoji},
+		domain.ReactionRemoved{MessageRef: ref, Emoji: emoji},
+	))
+}
+
+// ofUser changes a user's profile, whom he blocks, or ends it all.
+func (d *drawing) ofUser(u domain.ID) {
+	other := pick(d, "other", d.users...)
+	switch pick(d, "change", "profile", "profile", "block", "unblock", "erase") {
+	case "profile":
+		d.append(u, u, domain.ProfileChanged{DisplayName: d.text("display name"), Handle: d.text("handle"), Bio: d.text("bio"), AvatarURL: d.text("avatar")})
+	case "block":
+		d.append(u, u, domain.UserBlocked{UserID: other})
+	case "unblock":
+		d.append(u, u, domain.UserUnblocked{UserID: other})
+	case "erase":
+		if u != d.users[0] { // he acts for all who add and change
+			d.erase(u)
 		}
 	}
-	return w
+}
+
+// erase appends what the erasing of a person does, and overwrites some of what
+// he wrote: a rebuild may come at any time.
+func (d *drawing) erase(u domain.ID) {
+	d.erased[u] = true
+	d.append(u, u, domain.UserErased{})
+	for _, c := range d.all {
+		if d.members[c][u] {
+			delete(d.members[c], u)
+			d.append(c, u, domain.MemberRemoved{UserID: u})
+		}
+		d.append(c, u, domain.MemberErased{UserID: u})
+	}
+	for i, e := range d.events {
+		if redacted, personal := domain.Redact(e.event); personal && e.actor == u && rapid.Bool().Draw(d.T, "overwritten") {
+			d.events[i].event = redacted
+		}
+	}
+}
+
+func (d *drawing) text(what string) *string {
+	if rapid.Bool().Draw(d.T, what+" stays") {
+		return nil
+	}
+	text := pick(d, what, "", "one", "two", "three")
+	if text == "" && what != "name" && what != "display name" {
+		return &text
+	}
+	text += fmt.Sprintf(" %d", len(d.events))
+	return &text
 }

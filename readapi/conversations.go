@@ -13,38 +13,38 @@ import (
 
 // A conversation's last message is the timeline's newest that the inbox has
 // counted too: the two are applied apart.
-const conversationColumns = `
-	c.id, c.kind, c.name, c.created_at, c.member_count, c.last_seq, c.unread, c.role, c.active_at,
-	t.seq, t.id, t.author_id, t.sent_at, t.reply_to, t.body`
+var conversationColumns = `
+	c.id, c.kind, c.name, c.topic, c.created_at, c.member_count, c.last_seq, c.read_seq, c.unread, c.role, c.active_at,
+	CASE c.kind WHEN 'direct' THEN (
+		SELECT p.user_id FROM inbox.members p WHERE p.conversation_id = c.id AND p.user_id <> $1 LIMIT 1) END,
+	(SELECT count(*) FROM inbox.mentions x WHERE x.conversation_id = c.id AND x.user_id = $1 AND x.seq > c.read_seq),
+	` + removedSince("c.id", "c.last_seq") + `, ` + messageColumns
 
 const lastMessageJoin = `
   LEFT JOIN LATERAL (
-        SELECT * FROM timeline.messages m
-         WHERE m.conversation_id = c.id AND m.seq <= c.last_seq
-         ORDER BY m.seq DESC LIMIT 1) AS t ON true`
+        SELECT * FROM timeline.messages t
+         WHERE t.conversation_id = c.id AND t.seq <= c.last_seq
+         ORDER BY t.seq DESC LIMIT 1) AS m ON true`
 
 // conversationRow is what conversationColumns select.
 type conversationRow struct {
 	web.Conversation
 	activeAt time.Time
+	removed  bool // the caller was, which the inbox does not know yet
 }
 
 func scanConversation(row pgx.CollectableRow) (c conversationRow, err error) {
 	var id [16]byte
+	var peer *[16]byte
 	var role string
 	var m messageRow
-	var seq *int64
-	var messageID, author *[16]byte
-	var sentAt *time.Time
-	var body *string
-	err = row.Scan(&id, &c.Kind, &c.Name, &c.CreatedAt, &c.MemberCount, &c.LastSeq, &c.UnreadCount, &role, &c.activeAt,
-		&seq, &messageID, &author, &sentAt, &m.replyTo, &body)
+	err = row.Scan(append([]any{&id, &c.Kind, &c.Name, &c.Topic, &c.CreatedAt, &c.MemberCount, &c.LastSeq, &c.ReadSeq,
+		&c.UnreadCount, &role, &c.activeAt, &peer, &c.UnreadMentions, &c.removed}, m.targets()...)...)
 	if err != nil {
 		return c, err
 	}
-	c.ID, c.CreatedAt = id, c.CreatedAt.UTC()
-	if seq != nil {
-		m.conversation, m.seq, m.id, m.author, m.sentAt, m.body = id, *seq, *messageID, *author, *sentAt, *body
+	c.ID, c.CreatedAt, c.PeerID = id, c.CreatedAt.UTC(), (*domain.ID)(peer)
+	if m.id != nil {
 		last := m.message()
 		c.LastMessage = &last
 	}
@@ -54,9 +54,9 @@ func scanConversation(row pgx.CollectableRow) (c conversationRow, err error) {
 // A user's conversations are all looked at and the newest taken: no row a
 // member changes with each message, which is what an index by activity would
 // need. OFFSET 0 keeps the planner to looking them up one by one.
-const listConversationsSQL = `
+var listConversationsSQL = `
 SELECT ` + conversationColumns + `
-  FROM (SELECT c.*, m.role, c.last_ordinal - m.read_ordinal AS unread
+  FROM (SELECT c.*, m.role, m.read_seq, c.last_ordinal - m.read_ordinal AS unread
           FROM inbox.members m
          CROSS JOIN LATERAL (SELECT * FROM inbox.conversations WHERE id = m.conversation_id OFFSET 0) AS c
          WHERE m.user_id = $1 AND m.removed_seq IS NULL AND (c.active_at, c.id) < ($2, $3)
@@ -80,10 +80,16 @@ func (r *reads) listConversations(ctx context.Context, in *listConversationsInpu
 	}
 	found, _ := r.pool.Query(ctx, listConversationsSQL, uid(web.CallerFrom(ctx).UserID), before, uid(id), in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanConversation)
-	return answer(page(rows, in.Limit.Limit, func(c conversationRow) web.Conversation { return c.Conversation },
-		func(c conversationRow) string {
-			return encodeCursor("inbox", strconv.FormatInt(c.activeAt.UnixMicro(), 10), c.ID.String())
-		}), err)
+	p := page(rows, in.Limit.Limit, func(c conversationRow) conversationRow { return c }, func(c conversationRow) string {
+		return encodeCursor("inbox", strconv.FormatInt(c.activeAt.UnixMicro(), 10), c.ID.String())
+	})
+	items := make([]web.Conversation, 0, len(p.Items))
+	for _, c := range p.Items {
+		if !c.removed {
+			items = append(items, c.Conversation)
+		}
+	}
+	return answer(web.Page[web.Conversation]{Items: items, Next: p.Next}, err)
 }
 
 // inboxCursor returns the activity and the id that a page's items come before.
@@ -105,29 +111,31 @@ func inboxCursor(cursor string) (before time.Time, id domain.ID, err error) {
 // maxMicros keeps a made-up cursor within what Postgres takes for a time.
 const maxMicros = 253_370_764_800_000_000 // the year 9999
 
-const getConversationSQL = `
+var getConversationSQL = `
 SELECT ` + conversationColumns + `
-  FROM (SELECT c.*, m.role, c.last_ordinal - m.read_ordinal AS unread
+  FROM (SELECT c.*, m.role, m.read_seq, c.last_ordinal - m.read_ordinal AS unread
           FROM inbox.members m
           JOIN inbox.conversations c ON c.id = m.conversation_id
          WHERE m.user_id = $1 AND m.conversation_id = $2 AND m.removed_seq IS NULL) AS c` + lastMessageJoin
 
 type getConversationInput struct {
 	Read
+	Conditional
 	ConversationID domain.ID `path:"conversation_id"`
 }
 
-func (r *reads) getConversation(ctx context.Context, in *getConversationInput) (*output[web.Conversation], error) {
+func (r *reads) getConversation(ctx context.Context, in *getConversationInput) (*tagged[web.Conversation], error) {
 	if err := r.wait(ctx, in.Read, inbox, timeline); err != nil {
 		return nil, err
 	}
-	return answer(r.conversation(ctx, web.CallerFrom(ctx).UserID, in.ConversationID))
+	c, err := r.conversation(ctx, web.CallerFrom(ctx).UserID, in.ConversationID)
+	return tag(in.IfNoneMatch, c, err)
 }
 
 func (r *reads) conversation(ctx context.Context, user, id domain.ID) (web.Conversation, error) {
 	found, _ := r.pool.Query(ctx, getConversationSQL, uid(user), uid(id))
 	rows, err := pgx.CollectRows(found, scanConversation)
-	if err == nil && len(rows) == 0 {
+	if err == nil && (len(rows) == 0 || rows[0].removed) {
 		err = domain.ErrConversationNotFound
 	}
 	if err != nil {

@@ -27,11 +27,11 @@ func TestConversation(t *testing.T) {
 		status, body := s.get(bob, path)
 		require.Equal(t, http.StatusOK, status)
 		require.JSONEq(t, fmt.Sprintf(`{
-			"id": %q, "kind": "group", "name": "The crew", "topic": null, "role": "member", "member_count": 2,
-			"last_seq": 5, "unread_count": 2, "created_at": %s,
+			"id": %q, "kind": "group", "name": "The crew", "topic": null, "peer_id": null, "role": "member", "member_count": 2,
+			"last_seq": 5, "read_seq": 3, "unread_count": 2, "unread_mentions": 0, "created_at": %s,
 			"last_message": {
 				"id": %q, "conversation_id": %q, "seq": 5, "author_id": %q, "body": "<b>&   \"two\"", "reply_to": %q,
-				"reactions": [], "edited_at": null, "deleted_at": null, "sent_at": %s, "pinned": false}}`,
+				"mentions": [], "reactions": [], "edited_at": null, "deleted_at": null, "sent_at": %s, "pinned": false}}`,
 			group, createdAt(t, body), reply.ID, group, ada, first.ID, jsonOf(t, reply.RecordedAt)), string(body))
 		require.Equal(t, domain.RoleOwner, read[web.Conversation](s, ada, path).Role)
 		require.Zero(t, read[web.Conversation](s, ada, path).UnreadCount, "own messages count as read")
@@ -62,10 +62,10 @@ func TestConversation(t *testing.T) {
 		require.Empty(t, read[web.Page[web.Conversation]](s, eve, "/v1/conversations").Items)
 	})
 	t.Run("is the same for the commands", func(t *testing.T) {
-		c, err := s.read(t.Context(), ada, group, s.last)
+		c, err := s.read.Conversation(t.Context(), ada, group, s.last)
 		require.NoError(t, err)
 		require.Equal(t, read[web.Conversation](s, ada, path), c)
-		_, err = s.read(t.Context(), eve, group, s.last)
+		_, err = s.read.Conversation(t.Context(), eve, group, s.last)
 		require.ErrorIs(t, err, domain.ErrConversationNotFound)
 	})
 }

@@ -7,14 +7,19 @@ type HotRead struct{ SQL, Arguments string }
 func HotReads() map[string]HotRead {
 	const conversation, user = `md5('c77')::uuid`, `md5('u77')::uuid`
 	return map[string]HotRead{
-		"history, first page":  {messagesBeforeSQL, conversation + `, 9223372036854775807, 51`},
-		"history, middle page": {messagesBeforeSQL, conversation + `, 40, 51`},
-		"history, onwards":     {messagesAfterSQL, conversation + `, 30, 51`},
+		"history, first page":  {messagesBeforeSQL, user + `, ` + conversation + `, 9223372036854775807, 51`},
+		"history, middle page": {messagesBeforeSQL, user + `, ` + conversation + `, 40, 51`},
+		"history, onwards":     {messagesAfterSQL, user + `, ` + conversation + `, 30, 51`},
 		"inbox, first page":    {listConversationsSQL, user + `, '9999-01-01', '00000000-0000-0000-0000-000000000000', 51`},
 		"inbox, a later page":  {listConversationsSQL, user + `, now() - interval '10 minutes', ` + conversation + `, 51`},
 		"a conversation":       {getConversationSQL, user + `, ` + conversation},
 		"members":              {listMembersSQL, conversation + `, '00000000-0000-0000-0000-000000000000', 51`},
-		"a message":            {getMessageSQL, user + `, ` + conversation},
-		"users":                {findUsersSQL, `'user 1', '', '00000000-0000-0000-0000-000000000000', 51`},
+		"a message":            {getMessageSQL, user + `, md5('m77')::uuid, ` + conversation},
+		"membership":           {memberSQL, user + `, ` + conversation},
+		"unread total":         {unreadSQL, user},
+		"pins":                 {listPinsSQL, user + `, ` + conversation + `, 9223372036854775807, 51`},
+		"blocks":               {listBlocksSQL, user + `, 9223372036854775807, 51`},
+		"users":                {findByNameSQL, `'user 1', '', '00000000-0000-0000-0000-000000000000', 51`},
+		"users by handle":      {findByHandleSQL, `'u1', '', '00000000-0000-0000-0000-000000000000', 51`},
 	}
 }

@@ -14,37 +14,72 @@ import (
 	"ping/internal/web"
 )
 
-const messageColumns = `m.conversation_id, m.seq, m.id, m.author_id, m.sent_at, m.reply_to, m.body`
+// messageColumns select a message of timeline.messages m as the user $1 sees it.
+// Its reactions are in the order in which their emoji sort.
+const messageColumns = `m.conversation_id, m.seq, m.id, m.author_id, m.sent_at, m.reply_to, m.body,
+	m.mentions, m.edited_at, m.deleted_at, m.pinned_seq, CASE WHEN m.reacted THEN (
+		SELECT json_agg(r) FROM (
+			SELECT x.emoji, count(*) AS count, bool_or(x.user_id = $1) AS mine
+			  FROM timeline.reactions x
+			 WHERE x.conversation_id = m.conversation_id AND x.seq = m.seq
+			 GROUP BY x.emoji ORDER BY x.emoji) AS r) END`
 
 // messageRow is what messageColumns select.
 type messageRow struct {
-	conversation [16]byte
-	seq          int64
-	id, author   [16]byte
-	sentAt       time.Time
-	replyTo      *[16]byte
-	body         string
+	conversation        *[16]byte // null when there is no message, of an outer join
+	seq                 *int64
+	id, author          *[16]byte
+	sentAt              *time.Time
+	replyTo             *[16]byte
+	body                *string
+	mentions            [][16]byte
+	editedAt, deletedAt *time.Time
+	pinnedSeq           *int64
+	reactions           []web.Reaction
+}
+
+func (m *messageRow) targets() []any {
+	return []any{&m.conversation, &m.seq, &m.id, &m.author, &m.sentAt, &m.replyTo, &m.body,
+		&m.mentions, &m.editedAt, &m.deletedAt, &m.pinnedSeq, &m.reactions}
 }
 
 func scanMessage(row pgx.CollectableRow) (m messageRow, err error) {
-	return m, row.Scan(&m.conversation, &m.seq, &m.id, &m.author, &m.sentAt, &m.replyTo, &m.body)
+	return m, row.Scan(m.targets()...)
 }
 
+// message makes the contract's message of a row that has one.
 func (m messageRow) message() web.Message {
-	return web.Message{
-		ID: m.id, ConversationID: m.conversation, Seq: m.seq, AuthorID: m.author, Body: m.body,
-		ReplyTo: (*domain.ID)(m.replyTo), Reactions: []web.Reaction{}, SentAt: m.sentAt.UTC(),
+	message := web.Message{
+		ID: *m.id, ConversationID: *m.conversation, Seq: *m.seq, AuthorID: *m.author, Body: *m.body,
+		ReplyTo: (*domain.ID)(m.replyTo), Mentions: make([]domain.ID, len(m.mentions)), Reactions: m.reactions,
+		EditedAt: utc(m.editedAt), DeletedAt: utc(m.deletedAt), SentAt: m.sentAt.UTC(), Pinned: m.pinnedSeq != nil,
 	}
+	for i, id := range m.mentions {
+		message.Mentions[i] = id
+	}
+	if message.Reactions == nil {
+		message.Reactions = []web.Reaction{}
+	}
+	return message
+}
+
+// utc returns the time in UTC, as the contract writes times.
+func utc(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	in := at.UTC()
+	return &in
 }
 
 const (
 	messagesBeforeSQL = `
 SELECT ` + messageColumns + ` FROM timeline.messages m
- WHERE m.conversation_id = $1 AND m.seq < $2 ORDER BY m.seq DESC LIMIT $3`
+ WHERE m.conversation_id = $2 AND m.seq < $3 ORDER BY m.seq DESC LIMIT $4`
 
 	messagesAfterSQL = `
 SELECT ` + messageColumns + ` FROM timeline.messages m
- WHERE m.conversation_id = $1 AND m.seq > $2 ORDER BY m.seq LIMIT $3`
+ WHERE m.conversation_id = $2 AND m.seq > $3 ORDER BY m.seq LIMIT $4`
 )
 
 type listMessagesInput struct {
@@ -117,10 +152,13 @@ func cursorAt(seq int64) *string {
 }
 
 func (r *reads) messages(ctx context.Context, sql string, conversation domain.ID, seq int64, limit int) ([]web.Message, error) {
-	found, _ := r.pool.Query(ctx, sql, uid(conversation), seq, limit)
+	found, _ := r.pool.Query(ctx, sql, uid(web.CallerFrom(ctx).UserID), uid(conversation), seq, limit)
 	return pgx.CollectRows(found, func(row pgx.CollectableRow) (web.Message, error) {
 		m, err := scanMessage(row)
-		return m.message(), err
+		if err != nil {
+			return web.Message{}, err
+		}
+		return m.message(), nil
 	})
 }
 
@@ -173,25 +211,34 @@ const getMessageSQL = `
 SELECT ` + messageColumns + `
   FROM log.events e
   JOIN timeline.messages m ON m.conversation_id = e.stream AND m.seq = e.version
- WHERE e.id = $1 AND e.stream = $2`
+ WHERE e.id = $2 AND e.stream = $3`
 
 type getMessageInput struct {
 	Read
+	Conditional
 	ConversationID domain.ID `path:"conversation_id"`
 	MessageID      domain.ID `path:"message_id"`
 }
 
-func (r *reads) getMessage(ctx context.Context, in *getMessageInput) (*output[web.Message], error) {
+func (r *reads) getMessage(ctx context.Context, in *getMessageInput) (*tagged[web.Message], error) {
 	if err := r.wait(ctx, in.Read, inbox, timeline); err != nil {
 		return nil, err
 	}
 	if err := r.member(ctx, in.ConversationID); err != nil {
 		return nil, err
 	}
-	found, _ := r.pool.Query(ctx, getMessageSQL, uid(in.MessageID), uid(in.ConversationID))
+	m, err := r.message(ctx, web.CallerFrom(ctx).UserID, in.ConversationID, in.MessageID)
+	return tag(in.IfNoneMatch, m, err)
+}
+
+func (r *reads) message(ctx context.Context, user, conversation, id domain.ID) (web.Message, error) {
+	found, _ := r.pool.Query(ctx, getMessageSQL, uid(user), uid(id), uid(conversation))
 	m, err := pgx.CollectExactlyOneRow(found, scanMessage)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = domain.ErrMessageNotFound
 	}
-	return answer(m.message(), err)
+	if err != nil {
+		return web.Message{}, err
+	}
+	return m.message(), nil
 }

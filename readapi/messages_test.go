@@ -88,7 +88,7 @@ func TestHistory(t *testing.T) {
 		m := read[web.Message](s, bob, path+"/"+sent[3].ID.String())
 		require.Equal(t, web.Message{
 			ID: sent[3].ID, ConversationID: group, Seq: 7, AuthorID: ada, Body: "message 3",
-			Reactions: []web.Reaction{}, SentAt: sent[3].RecordedAt,
+			Mentions: []domain.ID{}, Reactions: []web.Reaction{}, SentAt: sent[3].RecordedAt,
 		}, m)
 		other := s.group("another", bob)
 		elsewhere := s.send(other, bob, "secret", domain.ID{})
@@ -227,17 +227,26 @@ func TestPlans(t *testing.T) {
 	ctx := context.Background()
 	_, err := s.pool.Exec(ctx, `
 		INSERT INTO inbox.conversations (id, partition, kind, name, created_at, active_at, member_count, last_seq, last_ordinal)
-		SELECT md5('c' || n)::uuid, 0, 'group', 'g', now(), now() - n * interval '1 second', 10, 200, 190 FROM generate_series(1, 2000) n;
-		INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_ordinal)
-		SELECT md5('c' || n)::uuid, md5('u' || (n + m * 7) % 1000)::uuid, 'member', now(), m, 0
+		SELECT md5('c' || n)::uuid, 0, CASE n % 2 WHEN 0 THEN 'group' ELSE 'direct' END, 'g', now(), now() - n * interval '1 second', 10, 200, 190 FROM generate_series(1, 2000) n;
+		INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_seq, read_ordinal)
+		SELECT md5('c' || n)::uuid, md5('u' || (n + m * 7) % 1000)::uuid, 'member', now(), m, m, 0
 		  FROM generate_series(1, 2000) n, generate_series(1, 10) m;
-		INSERT INTO timeline.messages (conversation_id, seq, id, author_id, sent_at, body)
-		SELECT md5('c' || n)::uuid, 10 + m, md5('m' || n || ' ' || m)::uuid, md5('u' || n % 1000)::uuid, now(), repeat('hello ', 10)
+		INSERT INTO inbox.mentions (conversation_id, user_id, seq, author_id)
+		SELECT md5('c' || n)::uuid, md5('u' || (n + m * 7) % 1000)::uuid, 10 + m, md5('u1')::uuid
+		  FROM generate_series(1, 2000) n, generate_series(1, 10) m;
+		INSERT INTO timeline.messages (conversation_id, seq, id, author_id, sent_at, body, pinned_seq, reacted)
+		SELECT md5('c' || n)::uuid, 10 + m, md5('m' || n || ' ' || m)::uuid, md5('u' || n % 1000)::uuid, now(), repeat('hello ', 10),
+		       CASE WHEN m % 10 = 0 THEN 100 + m END, m % 5 = 0
 		  FROM generate_series(1, 2000) n, generate_series(1, 50) m;
+		INSERT INTO timeline.reactions (conversation_id, seq, emoji, user_id)
+		SELECT md5('c' || n)::uuid, 10 + m, '👍', md5('u' || n % 1000)::uuid
+		  FROM generate_series(1, 2000) n, generate_series(5, 50, 5) m;
 		INSERT INTO log.events (partition, position, stream, version, id, type, schema, decisive, recorded_at, actor, command_id, ordinal, fingerprint, payload)
 		SELECT 200, n, md5('c' || n % 100)::uuid, n, md5('m' || n)::uuid, 'message.sent', 1, false, now(), md5('u1')::uuid, md5('k' || n)::uuid, 0, 0, '{}'
 		  FROM generate_series(1, 5000) n;
-		INSERT INTO directory.users SELECT md5('u' || n)::uuid, 'User ' || n, now() FROM generate_series(1, 20000) n`)
+		INSERT INTO directory.users (id, display_name, handle, registered_at, version)
+		SELECT md5('u' || n)::uuid, 'User ' || n, 'u' || n, now(), 1 FROM generate_series(1, 20000) n;
+		INSERT INTO directory.blocks SELECT md5('u' || n % 1000)::uuid, md5('u' || n)::uuid, n FROM generate_series(1, 20000) n`)
 	require.NoError(t, err)
 	for _, analyzed := range []bool{false, true} { // a new system has no statistics yet
 		if analyzed {
@@ -245,7 +254,7 @@ func TestPlans(t *testing.T) {
 			require.NoError(t, err)
 		}
 		for name, query := range readapi.HotReads() {
-			if name == "users" && !analyzed {
+			if strings.HasPrefix(name, "users") && !analyzed {
 				continue // sorts all that match, until the first autovacuum
 			}
 			for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {

@@ -29,14 +29,17 @@ type reads struct {
 	checkpoints *checkpoint.Waiter
 }
 
-// ReadConversation returns how a user sees a conversation, in read models that
-// have applied everything up to at.
-type ReadConversation = func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error)
+// Reads tell how a user sees something, in read models that have applied
+// everything up to at.
+type Reads struct {
+	Conversation func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error)
+	Message      func(ctx context.Context, user, conversation, message domain.ID, at eventlog.At) (web.Message, error)
+}
 
 // Register adds the operations to an API that authenticates (see
-// web.Authenticate). It returns one of the reads for commands that answer with
-// something that exists already.
-func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) ReadConversation {
+// web.Authenticate). It returns some of the reads for commands that answer with
+// what is now.
+func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
 	r := &reads{pool: pool, log: log, checkpoints: checkpoint.New(pool, log.Partitions())}
 	get := func(path, id, summary, tag string) huma.Operation {
 		return huma.Operation{
@@ -53,11 +56,22 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) ReadConversat
 	huma.Register(api, get("/v1/users/me", "get-me", "One's own profile", "users"), r.getMe)
 	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users"), r.getUser)
 	huma.Register(api, get("/v1/users", "find-users", "Users whose display name begins so", "users"), r.findUsers)
-	return func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
-		if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {
-			return web.Conversation{}, err
-		}
-		return r.conversation(ctx, user, conversation)
+	huma.Register(api, get("/v1/conversations/{conversation_id}/pins", "list-pins", "Pinned messages: the last one first", "messages"), r.listPins)
+	huma.Register(api, get("/v1/users/me/unread", "get-unread", "How much is unread in all, for a badge", "users"), r.getUnread)
+	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users"), r.listBlocks)
+	return Reads{
+		Conversation: func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
+			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {
+				return web.Conversation{}, err
+			}
+			return r.conversation(ctx, user, conversation)
+		},
+		Message: func(ctx context.Context, user, conversation, message domain.ID, at eventlog.At) (web.Message, error) {
+			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, timeline); err != nil {
+				return web.Message{}, err
+			}
+			return r.message(ctx, user, conversation, message)
+		},
 	}
 }
 
@@ -80,13 +94,28 @@ func (r *reads) wait(ctx context.Context, in Read, models ...string) error {
 	return r.checkpoints.Wait(ctx, positions, models...)
 }
 
+// removedSince is an expression: whether the log has removed the user $1 from a
+// conversation after a version. The inbox may lag behind, and a removal counts
+// from its acknowledgement on; it costs one probe at the end of an index.
+func removedSince(conversation, version string) string {
+	return `coalesce((
+		SELECT e.type <> 'member.added' FROM log.events e
+		 WHERE e.stream = ` + conversation + ` AND e.version > ` + version + ` AND e.decisive
+		   AND e.type IN ('member.added', 'member.removed', 'member.erased') AND (e.payload->>'user_id')::uuid = $1
+		 ORDER BY e.version DESC LIMIT 1), false)`
+}
+
+var memberSQL = `
+SELECT ` + removedSince("c.id", "c.last_seq") + `
+  FROM inbox.members m
+  JOIN inbox.conversations c ON c.id = m.conversation_id
+ WHERE m.user_id = $1 AND m.conversation_id = $2 AND m.removed_seq IS NULL`
+
 // member refuses who is not in the conversation.
 func (r *reads) member(ctx context.Context, conversation domain.ID) error {
-	var is bool
-	err := r.pool.QueryRow(ctx, `
-		SELECT true FROM inbox.members WHERE conversation_id = $1 AND user_id = $2 AND removed_seq IS NULL`,
-		uid(conversation), uid(web.CallerFrom(ctx).UserID)).Scan(&is)
-	if errors.Is(err, pgx.ErrNoRows) {
+	var removed bool
+	err := r.pool.QueryRow(ctx, memberSQL, uid(web.CallerFrom(ctx).UserID), uid(conversation)).Scan(&removed)
+	if errors.Is(err, pgx.ErrNoRows) || removed {
 		return domain.ErrConversationNotFound
 	}
 	return err

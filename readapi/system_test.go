@@ -34,7 +34,7 @@ type system struct {
 	log    *eventlog.Log
 	tokens *auth.Tokens
 	http   *httptest.Server
-	read   readapi.ReadConversation
+	read   readapi.Reads
 	last   eventlog.At // of the last write
 	// stopRunner ends the projections alone.
 	stopRunner func()

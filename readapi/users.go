@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -12,71 +13,92 @@ import (
 	"ping/internal/web"
 )
 
+const userColumns = `u.id, u.display_name, u.handle, u.bio, u.avatar_url, u.erased_at`
+
+// userRow is what userColumns select.
 type userRow struct {
 	web.User
-	lowered string // the display name as the index orders it
+	id   [16]byte
+	sort string // what the list is sorted by, as the index orders it
 }
 
-func scanUser(row pgx.CollectableRow) (u userRow, err error) {
-	var id [16]byte
-	err = row.Scan(&id, &u.DisplayName, &u.lowered)
-	u.ID = id
-	return u, err
+func (u *userRow) targets() []any {
+	return []any{&u.id, &u.DisplayName, &u.Handle, &u.Bio, &u.AvatarURL, &u.ErasedAt}
 }
 
-const getUserSQL = `SELECT id, display_name, lower(display_name) FROM directory.users WHERE id = $1`
+func (u *userRow) user() web.User {
+	u.ID, u.ErasedAt = u.id, utc(u.ErasedAt)
+	return u.User
+}
+
+const getUserSQL = `SELECT ` + userColumns + ` FROM directory.users u WHERE u.id = $1`
 
 type getUserInput struct {
 	Read
+	Conditional
 	UserID domain.ID `path:"user_id"`
 }
 
-func (r *reads) getUser(ctx context.Context, in *getUserInput) (*output[web.User], error) {
+func (r *reads) getUser(ctx context.Context, in *getUserInput) (*tagged[web.User], error) {
 	u, found, err := r.user(ctx, in.Read, in.UserID)
 	if err == nil && !found {
 		err = domain.ErrUserNotFound
 	}
-	return answer(u, err)
+	return tag(in.IfNoneMatch, u, err)
 }
 
-type getMeInput struct{ Read }
+type getMeInput struct {
+	Read
+	Conditional
+}
 
-func (r *reads) getMe(ctx context.Context, in *getMeInput) (*output[web.User], error) {
+func (r *reads) getMe(ctx context.Context, in *getMeInput) (*tagged[web.User], error) {
 	u, found, err := r.user(ctx, in.Read, web.CallerFrom(ctx).UserID)
 	if err == nil && !found {
 		// The token says that the caller exists; the directory will soon.
 		err = checkpoint.ErrBehind
 	}
-	return answer(u, err)
+	return tag(in.IfNoneMatch, u, err)
 }
 
 func (r *reads) user(ctx context.Context, in Read, id domain.ID) (u web.User, found bool, err error) {
 	if err := r.wait(ctx, in, directory); err != nil {
 		return u, false, err
 	}
-	rows, _ := r.pool.Query(ctx, getUserSQL, uid(id))
-	users, err := pgx.CollectRows(rows, scanUser)
-	if err != nil || len(users) == 0 {
-		return u, false, err
+	var row userRow
+	err = r.pool.QueryRow(ctx, getUserSQL, uid(id)).Scan(row.targets()...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return u, false, nil
 	}
-	return users[0].User, true, nil
+	return row.user(), err == nil, err
 }
 
 // A prefix is a range of the index: U+10FFFF comes after every character that
-// a name can go on with.
-const findUsersSQL = `
-SELECT id, display_name, lower(display_name)
-  FROM directory.users
- WHERE lower(display_name) COLLATE "C" >= lower($1)
-   AND lower(display_name) COLLATE "C" < lower($1) || U&'\+10FFFF'
-   AND (lower(display_name) COLLATE "C", id) > ($2, $3)
- ORDER BY lower(display_name) COLLATE "C", id
+// a name can go on with. An erased user has an empty name, which no prefix finds.
+const (
+	findByNameSQL = `
+SELECT ` + userColumns + `, lower(u.display_name)
+  FROM directory.users u
+ WHERE lower(u.display_name) COLLATE "C" >= lower($1)
+   AND lower(u.display_name) COLLATE "C" < lower($1) || U&'\+10FFFF'
+   AND (lower(u.display_name) COLLATE "C", u.id) > ($2, $3)
+ ORDER BY lower(u.display_name) COLLATE "C", u.id
  LIMIT $4`
+
+	findByHandleSQL = `
+SELECT ` + userColumns + `, u.handle
+  FROM directory.users u
+ WHERE u.handle COLLATE "C" >= lower($1)
+   AND u.handle COLLATE "C" < lower($1) || U&'\+10FFFF'
+   AND (u.handle COLLATE "C", u.id) > ($2, $3)
+ ORDER BY u.handle COLLATE "C", u.id
+ LIMIT $4`
+)
 
 type findUsersInput struct {
 	Read
 	Limit
-	Query  string `query:"query" required:"true" minLength:"1" maxLength:"100" doc:"How the display name begins, in any case."`
+	Query  string `query:"query" required:"true" minLength:"1" maxLength:"100" doc:"How the display name begins, in any case; after an @, how the handle does." example:"ad"`
 	Cursor string `query:"cursor" doc:"The next of the page before."`
 }
 
@@ -86,10 +108,14 @@ func (r *reads) findUsers(ctx context.Context, in *findUsersInput) (*output[web.
 	if !storable(in.Query) {
 		return nil, errQuery
 	}
+	list, sql, prefix := "users", findByNameSQL, in.Query
+	if handle, ok := strings.CutPrefix(in.Query, "@"); ok {
+		list, sql, prefix = "handles", findByHandleSQL, handle
+	}
 	var name string
 	var id domain.ID
 	if in.Cursor != "" {
-		keys, err := decodeCursor("users", in.Cursor, 2)
+		keys, err := decodeCursor(list, in.Cursor, 2)
 		if err != nil || id.UnmarshalText([]byte(keys[1])) != nil || !storable(keys[0]) {
 			return nil, errCursor
 		}
@@ -98,10 +124,12 @@ func (r *reads) findUsers(ctx context.Context, in *findUsersInput) (*output[web.
 	if err := r.wait(ctx, in.Read, directory); err != nil {
 		return nil, err
 	}
-	found, _ := r.pool.Query(ctx, findUsersSQL, in.Query, name, uid(id), in.Limit.Limit+1)
-	rows, err := pgx.CollectRows(found, scanUser)
-	return answer(page(rows, in.Limit.Limit, func(u userRow) web.User { return u.User },
-		func(u userRow) string { return encodeCursor("users", u.lowered, u.ID.String()) }), err)
+	found, _ := r.pool.Query(ctx, sql, prefix, name, uid(id), in.Limit.Limit+1)
+	rows, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (u userRow, err error) {
+		return u, row.Scan(append(u.targets(), &u.sort)...)
+	})
+	return answer(page(rows, in.Limit.Limit, func(u userRow) web.User { return u.user() },
+		func(u userRow) string { return encodeCursor(list, u.sort, domain.ID(u.id).String()) }), err)
 }
 
 // storable reports whether Postgres takes s as text.

@@ -72,7 +72,7 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
 	reads := readapi.Register(n.web.API, n.pool, n.log)
-	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, reads, commands.Config{}, logger); err != nil {
+	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, commands.Reads(reads), commands.Config{}, logger); err != nil {
 		return nil, err
 	}
 	n.hub = realtime.New(n.log, n.pool, tokens, tickets, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)

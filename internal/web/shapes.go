@@ -19,22 +19,41 @@ type Session struct {
 
 // User is a person's profile.
 type User struct {
-	ID          domain.ID `json:"id"`
-	DisplayName string    `json:"display_name" example:"Ada"`
+	ID          domain.ID  `json:"id"`
+	DisplayName string     `json:"display_name" example:"Ada"`
+	Handle      *string    `json:"handle" doc:"What others mention the user by, without the @." example:"ada"`
+	Bio         *string    `json:"bio" example:"Counts."`
+	AvatarURL   *string    `json:"avatar_url" example:"https://example.org/ada.png"`
+	ErasedAt    *time.Time `json:"erased_at" doc:"When the person was erased; nothing else is known of him then."`
+}
+
+// UserOf is the profile of a user; empty texts are none.
+func UserOf(id domain.ID, p domain.Profile) User {
+	return User{ID: id, DisplayName: p.DisplayName, Handle: given(p.Handle), Bio: given(p.Bio), AvatarURL: given(p.AvatarURL)}
+}
+
+func given(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // Conversation is a conversation as its caller sees it.
 type Conversation struct {
-	ID          domain.ID   `json:"id"`
-	Kind        domain.Kind `json:"kind" enum:"direct,group"`
-	Name        *string     `json:"name" doc:"Null for a direct conversation."`
-	Topic       *string     `json:"topic"`
-	Role        domain.Role `json:"role" doc:"The caller's role."`
-	MemberCount int         `json:"member_count"`
-	LastSeq     int64       `json:"last_seq" doc:"The seq of its last event."`
-	UnreadCount int64       `json:"unread_count"`
-	LastMessage *Message    `json:"last_message"`
-	CreatedAt   time.Time   `json:"created_at"`
+	ID             domain.ID   `json:"id"`
+	Kind           domain.Kind `json:"kind" enum:"direct,group"`
+	Name           *string     `json:"name" doc:"Null for a direct conversation." example:"The crew"`
+	Topic          *string     `json:"topic" example:"Sails and ropes"`
+	PeerID         *domain.ID  `json:"peer_id" doc:"The other user of a direct conversation; null for a group."`
+	Role           domain.Role `json:"role" doc:"The caller's role."`
+	MemberCount    int         `json:"member_count" example:"2"`
+	LastSeq        int64       `json:"last_seq" doc:"The seq of its last event." example:"42"`
+	ReadSeq        int64       `json:"read_seq" doc:"The seq up to which the caller has read." example:"41"`
+	UnreadCount    int64       `json:"unread_count" doc:"Messages beyond read_seq." example:"1"`
+	UnreadMentions int64       `json:"unread_mentions" doc:"Messages beyond read_seq that mention the caller." example:"0"`
+	LastMessage    *Message    `json:"last_message"`
+	CreatedAt      time.Time   `json:"created_at"`
 }
 
 // Member is a membership in a conversation.
@@ -45,23 +64,24 @@ type Member struct {
 
 // Message is a message.
 type Message struct {
-	ID             domain.ID  `json:"id"`
-	ConversationID domain.ID  `json:"conversation_id"`
-	Seq            int64      `json:"seq" doc:"Its place in the conversation; other events have numbers too."`
-	AuthorID       domain.ID  `json:"author_id"`
-	Body           string     `json:"body"`
-	ReplyTo        *domain.ID `json:"reply_to" nullable:"true"`
-	Reactions      []Reaction `json:"reactions" nullable:"false"`
-	EditedAt       *time.Time `json:"edited_at"`
-	DeletedAt      *time.Time `json:"deleted_at"`
-	SentAt         time.Time  `json:"sent_at"`
-	Pinned         bool       `json:"pinned"`
+	ID             domain.ID   `json:"id"`
+	ConversationID domain.ID   `json:"conversation_id"`
+	Seq            int64       `json:"seq" doc:"Its place in the conversation; other events have numbers too."`
+	AuthorID       domain.ID   `json:"author_id"`
+	Body           string      `json:"body" doc:"Empty when the message was deleted." example:"Good morning, @bob!"`
+	ReplyTo        *domain.ID  `json:"reply_to" nullable:"true"`
+	Mentions       []domain.ID `json:"mentions" nullable:"false" doc:"The members that it mentioned when it was sent."`
+	Reactions      []Reaction  `json:"reactions" nullable:"false"`
+	EditedAt       *time.Time  `json:"edited_at"`
+	DeletedAt      *time.Time  `json:"deleted_at" doc:"Set for a tombstone: the message was deleted, or its author erased."`
+	SentAt         time.Time   `json:"sent_at"`
+	Pinned         bool        `json:"pinned"`
 }
 
 // Reaction counts one emoji on a message.
 type Reaction struct {
-	Emoji string `json:"emoji"`
-	Count int    `json:"count"`
+	Emoji string `json:"emoji" example:"👍"`
+	Count int    `json:"count" example:"3"`
 	Mine  bool   `json:"mine"`
 }
 

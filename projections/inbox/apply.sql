@@ -29,12 +29,26 @@ UPDATE conversations AS c
          GROUP BY stream) AS b
  WHERE c.id = b.stream;
 
+IF EXISTS (SELECT FROM batch WHERE type = 'conversation.renamed') THEN
+    -- Of several changes of one text the last counts; an empty topic is none.
+    UPDATE conversations AS c
+       SET name = coalesce(b.name, c.name),
+           topic = CASE WHEN b.topic IS NULL THEN c.topic ELSE nullif(b.topic, '') END
+      FROM (SELECT stream,
+                   (array_agg(payload->>'name' ORDER BY version DESC) FILTER (WHERE payload->>'name' IS NOT NULL))[1] AS name,
+                   (array_agg(payload->>'topic' ORDER BY version DESC) FILTER (WHERE payload->>'topic' IS NOT NULL))[1] AS topic
+              FROM batch
+             WHERE type = 'conversation.renamed'
+             GROUP BY stream) AS b
+     WHERE c.id = b.stream;
+END IF;
+
 IF EXISTS (SELECT FROM batch WHERE type IN ('member.added', 'member.role_changed', 'member.removed')) THEN
     -- Of several events about one member only the last of its type matters here:
     -- what came before the member joined again is over.
-    INSERT INTO members AS m (conversation_id, user_id, role, joined_at, joined_seq, read_ordinal)
+    INSERT INTO members AS m (conversation_id, user_id, role, joined_at, joined_seq, read_seq, read_ordinal)
     SELECT DISTINCT ON (b.stream, b.user_id)
-           b.stream, b.user_id, b.role, b.recorded_at, b.version, b.version - s.skipped
+           b.stream, b.user_id, b.role, b.recorded_at, b.version, b.version, b.version - s.skipped
       FROM (SELECT stream, version, recorded_at, (payload->>'user_id')::uuid AS user_id, payload->>'role' AS role
               FROM batch
              WHERE type = 'member.added') AS b
@@ -45,6 +59,7 @@ IF EXISTS (SELECT FROM batch WHERE type IN ('member.added', 'member.role_changed
            joined_at = excluded.joined_at,
            joined_seq = excluded.joined_seq,
            removed_seq = NULL,
+           read_seq = greatest(m.read_seq, excluded.read_seq),
            read_ordinal = greatest(m.read_ordinal, excluded.read_ordinal);
 
     UPDATE members AS m
@@ -70,7 +85,8 @@ END IF;
 -- events came; a seq from the future would depend on what follows: it counts
 -- as the marker's own place.
 UPDATE members AS m
-   SET read_ordinal = b.seq - s.skipped
+   SET read_seq = b.seq,
+       read_ordinal = b.seq - s.skipped
   FROM (SELECT stream, actor,
                max(CASE type WHEN 'message.sent' THEN version
                              ELSE least((payload->>'seq')::bigint, version) END) AS seq
@@ -83,4 +99,20 @@ UPDATE members AS m
          WHERE conversation_id = b.stream AND seq <= b.seq
          ORDER BY seq DESC
          LIMIT 1) AS s
- WHERE m.conversation_id = b.stream AND m.user_id = b.actor AND m.read_ordinal < b.seq - s.skipped;
+ WHERE m.conversation_id = b.stream AND m.user_id = b.actor AND m.read_seq < b.seq;
+
+INSERT INTO mentions (conversation_id, user_id, seq, author_id)
+SELECT b.stream, u::uuid, b.version, b.actor
+  FROM (SELECT stream, version, actor, payload->'mentions' AS users FROM batch WHERE type = 'message.sent') AS b
+ CROSS JOIN LATERAL json_array_elements_text(b.users) AS u
+ WHERE b.users IS NOT NULL;
+
+IF EXISTS (SELECT FROM batch WHERE type IN ('message.deleted', 'member.erased')) THEN
+    DELETE FROM mentions AS m
+     USING (SELECT stream, (payload->>'message_seq')::bigint AS seq FROM batch WHERE type = 'message.deleted') AS b
+     WHERE m.conversation_id = b.stream AND m.seq = b.seq;
+
+    DELETE FROM mentions AS m
+     USING (SELECT stream, (payload->>'user_id')::uuid AS user_id FROM batch WHERE type = 'member.erased') AS b
+     WHERE m.conversation_id = b.stream AND m.author_id = b.user_id;
+END IF;

@@ -9,6 +9,7 @@ CREATE TABLE conversations (
     partition     smallint    NOT NULL,
     kind          text        NOT NULL,
     name          text,
+    topic         text,
     created_at    timestamptz NOT NULL,
     active_at     timestamptz NOT NULL,
     member_count  integer     NOT NULL,
@@ -37,10 +38,24 @@ CREATE TABLE members (
     joined_at       timestamptz NOT NULL,
     joined_seq      bigint      NOT NULL,
     removed_seq     bigint,
+    read_seq        bigint      NOT NULL,
     read_ordinal    bigint      NOT NULL,
     CONSTRAINT members_pkey PRIMARY KEY (conversation_id, user_id)
 ) WITH (fillfactor = 70);
 CREATE INDEX members_user ON members (user_id);
 COMMENT ON COLUMN members.joined_seq IS 'Version of the member.added that made the user a member the last time.';
 COMMENT ON COLUMN members.removed_seq IS 'Version of the member.removed since then; null while the user is a member.';
-COMMENT ON COLUMN members.read_ordinal IS 'All messages up to this one count as read: what the user marked or sent last, or what there was when joining.';
+COMMENT ON COLUMN members.read_seq IS 'All up to this version counts as read: what the user marked or sent last, or what there was when joining.';
+COMMENT ON COLUMN members.read_ordinal IS 'The same place, counted in messages.';
+
+-- Who is mentioned by which message. What is unread of them is beyond the
+-- member's read_seq.
+CREATE TABLE mentions (
+    conversation_id uuid   NOT NULL,
+    user_id         uuid   NOT NULL,
+    seq             bigint NOT NULL,
+    author_id       uuid   NOT NULL,
+    CONSTRAINT mentions_pkey PRIMARY KEY (conversation_id, user_id, seq)
+);
+CREATE UNIQUE INDEX mentions_seq ON mentions (conversation_id, seq, user_id);
+COMMENT ON COLUMN mentions.seq IS 'Of the message. A message that is deleted mentions nobody.';

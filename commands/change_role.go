@@ -1,0 +1,31 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+type changeRoleInput struct {
+	web.Write
+	ConversationID domain.ID `path:"conversation_id"`
+	UserID         domain.ID `path:"user_id"`
+	Body           struct {
+		Role domain.Role `json:"role" doc:"owner hands the caller's own ownership over: he is an admin then."`
+	}
+}
+
+// changeRole gives a member another role.
+func (c *commands) changeRole(ctx context.Context, in *changeRoleInput) (*memberOutput, error) {
+	change := domain.ChangeRole{Actor: web.CallerFrom(ctx).UserID, UserID: in.UserID, Role: in.Body.Role}
+	done, err := c.decide(ctx, command(in.ConversationID, change.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {
+			return conversation.ChangeRole(change)
+		})
+	if err != nil {
+		return nil, err
+	}
+	return &memberOutput{Status: http.StatusOK, Written: written(done), Body: web.Member{UserID: change.UserID, Role: change.Role}}, nil
+}

@@ -1,0 +1,30 @@
+package commands
+
+import (
+	"context"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+type deleteMessageInput struct {
+	web.Action
+	messagePath
+}
+
+// deleteMessage makes a message a tombstone. It succeeds when it was one.
+func (c *commands) deleteMessage(ctx context.Context, in *deleteMessageInput) (*writtenOutput, error) {
+	remove := domain.DeleteMessage{Actor: web.CallerFrom(ctx).UserID}
+	var err error
+	if remove.Message, err = c.log.Message(ctx, in.ConversationID, in.MessageID); err != nil {
+		return nil, err
+	}
+	done, err := c.decide(ctx, command(in.ConversationID, remove.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {
+			return conversation.DeleteMessage(remove)
+		})
+	if err != nil {
+		return nil, err
+	}
+	return &writtenOutput{written(done)}, nil
+}

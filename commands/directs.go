@@ -1,0 +1,68 @@
+package commands
+
+import (
+	"context"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+)
+
+// directs knows the two users of direct conversations, which never change, so
+// that a message into a group costs no look-up and one into a direct
+// conversation only that of the block.
+type directs struct {
+	log   *eventlog.Log
+	pairs *lru.Cache[domain.ID, [2]domain.ID] // zero for a group
+}
+
+// knownPairs bounds the conversations whose users are remembered: about 8 MB.
+const knownPairs = 50_000
+
+func newDirects(log *eventlog.Log) *directs {
+	pairs, err := lru.New[domain.ID, [2]domain.ID](knownPairs)
+	if err != nil {
+		panic(err) // its size is positive
+	}
+	return &directs{log: log, pairs: pairs}
+}
+
+// blocked reports whether the conversation is a direct one of the user's and
+// another's one of whom has blocked the other.
+func (d *directs) blocked(ctx context.Context, conversation, user domain.ID) (bool, error) {
+	pair, ok := d.pairs.Get(conversation)
+	if !ok {
+		var err error
+		if pair, ok, err = d.read(ctx, conversation); err != nil {
+			return false, err
+		}
+		if ok {
+			d.pairs.Add(conversation, pair)
+		}
+	}
+	if pair[0] != user && pair[1] != user {
+		return false, nil
+	}
+	return d.log.Blocked(ctx, pair[0], pair[1])
+}
+
+// read reads who a conversation began with; ok is false while there is none.
+func (d *directs) read(ctx context.Context, conversation domain.ID) (pair [2]domain.ID, ok bool, err error) {
+	events, err := d.log.ReadStream(ctx, conversation, 0, 3)
+	if err != nil || len(events) == 0 || events[0].Type != (domain.ConversationCreated{}).Type() {
+		return pair, false, err
+	}
+	created, err := payload[domain.ConversationCreated](events[0])
+	if err != nil || created.Kind != domain.Direct {
+		return pair, err == nil, err
+	}
+	for i, e := range events[1:] {
+		added, err := payload[domain.MemberAdded](e)
+		if err != nil {
+			return pair, false, err
+		}
+		pair[i] = added.UserID
+	}
+	return pair, true, nil
+}

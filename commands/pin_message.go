@@ -1,0 +1,48 @@
+package commands
+
+import (
+	"context"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+type pinInput struct {
+	web.Action
+	messagePath
+}
+
+type pinOutput struct {
+	web.Written
+	Body struct {
+		MessageID domain.ID `json:"message_id"`
+		Pinned    bool      `json:"pinned"`
+	}
+}
+
+func (c *commands) pinMessage(ctx context.Context, in *pinInput) (*pinOutput, error) {
+	return c.pin(ctx, in, true)
+}
+
+func (c *commands) unpinMessage(ctx context.Context, in *pinInput) (*pinOutput, error) {
+	return c.pin(ctx, in, false)
+}
+
+// pin makes a message be pinned or not. It succeeds when that was so.
+func (c *commands) pin(ctx context.Context, in *pinInput, pinned bool) (*pinOutput, error) {
+	pin := domain.PinMessage{Actor: web.CallerFrom(ctx).UserID, Pinned: pinned}
+	var err error
+	if pin.Message, pin.Blocked, err = c.about(ctx, in.messagePath); err != nil {
+		return nil, err
+	}
+	done, err := c.decide(ctx, command(in.ConversationID, pin.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {
+			return conversation.PinMessage(pin)
+		})
+	if err != nil {
+		return nil, err
+	}
+	out := &pinOutput{Written: written(done)}
+	out.Body.MessageID, out.Body.Pinned = in.MessageID, pinned
+	return out, nil
+}

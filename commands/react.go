@@ -1,0 +1,53 @@
+package commands
+
+import (
+	"context"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+type reactInput struct {
+	web.Action
+	messagePath
+	Emoji string `path:"emoji" doc:"One emoji, percent-encoded." example:"👍"`
+}
+
+type reactOutput struct {
+	web.Written
+	Body struct {
+		MessageID domain.ID `json:"message_id"`
+		Emoji     string    `json:"emoji" example:"👍"`
+		Mine      bool      `json:"mine" doc:"Whether the caller has this reaction on the message now."`
+	}
+}
+
+func (c *commands) addReaction(ctx context.Context, in *reactInput) (*reactOutput, error) {
+	return c.react(ctx, in, true)
+}
+
+func (c *commands) removeReaction(ctx context.Context, in *reactInput) (*reactOutput, error) {
+	return c.react(ctx, in, false)
+}
+
+// react makes a reaction be there or not. It succeeds when that was so.
+func (c *commands) react(ctx context.Context, in *reactInput, on bool) (*reactOutput, error) {
+	react := domain.React{Actor: web.CallerFrom(ctx).UserID, Emoji: in.Emoji, On: on}
+	var err error
+	if react.Message, react.Blocked, err = c.about(ctx, in.messagePath); err != nil {
+		return nil, err
+	}
+	if react.Is, err = c.log.Reacted(ctx, in.MessageID, react.Actor, react.Emoji); err != nil {
+		return nil, err
+	}
+	done, err := c.decide(ctx, command(in.ConversationID, react.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {
+			return conversation.React(react)
+		})
+	if err != nil {
+		return nil, err
+	}
+	out := &reactOutput{Written: written(done)}
+	out.Body.MessageID, out.Body.Emoji, out.Body.Mine = in.MessageID, in.Emoji, on
+	return out, nil
+}

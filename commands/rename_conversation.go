@@ -1,0 +1,30 @@
+package commands
+
+import (
+	"context"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+type renameConversationInput struct {
+	web.Write
+	ConversationID domain.ID `path:"conversation_id"`
+	Body           struct {
+		Name  *string `json:"name,omitempty" doc:"1-100 characters after trimming; absent: as it is." example:"The crew"`
+		Topic *string `json:"topic,omitempty" doc:"At most 500 characters; empty: none; absent: as it is." example:"Sails and ropes"`
+	}
+}
+
+// renameConversation changes a group's name, its topic or both.
+func (c *commands) renameConversation(ctx context.Context, in *renameConversationInput) (*conversationOutput, error) {
+	rename := domain.RenameConversation{Actor: web.CallerFrom(ctx).UserID, Name: in.Body.Name, Topic: in.Body.Topic}
+	done, err := c.decide(ctx, command(in.ConversationID, rename.Actor, in.Key, in.Request()),
+		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {
+			return conversation.Rename(rename)
+		})
+	if err != nil {
+		return nil, err
+	}
+	return c.existingConversation(ctx, rename.Actor, in.ConversationID, done)
+}
