@@ -61,51 +61,81 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 		log: log, identities: &identities{pool: pool}, passwords: passwords, tokens: tokens, tickets: tickets,
 		endings: endings, reads: reads, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
 	}
-	open := func(method, path, id, summary string, status int) huma.Operation {
-		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status, Tags: []string{"auth"}}
-	}
-	huma.Register(api, open(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated), c.register)
-	huma.Register(api, open(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK), c.login)
-	huma.Register(api, open(http.MethodPost, "/v1/auth/refresh", "refresh", "Exchange a refresh token for a new session", http.StatusOK), c.refresh)
-
-	closed := func(method, path, id, summary string, status int, tag string) huma.Operation {
-		op := open(method, path, id, summary, status)
-		op.Security, op.Tags = web.Bearer, []string{tag}
-		return op
-	}
-	huma.Register(api, closed(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
-	huma.Register(api, closed(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth"), c.ticket)
-
-	huma.Register(api, closed(http.MethodPost, "/v1/conversations", "create-conversation",
-		"Create a conversation", http.StatusCreated, "conversations"), c.createConversation)
-	huma.Register(api, closed(http.MethodPost, "/v1/conversations/{conversation_id}/members", "add-member",
-		"Add a member", http.StatusCreated, "members"), c.addMember)
-	huma.Register(api, closed(http.MethodDelete, "/v1/conversations/{conversation_id}/members/{user_id}", "remove-member",
-		"Remove a member, or leave", http.StatusNoContent, "members"), c.removeMember)
-	huma.Register(api, closed(http.MethodPost, "/v1/conversations/{conversation_id}/messages", "send-message",
-		"Send a message", http.StatusCreated, "messages"), c.sendMessage)
-	huma.Register(api, closed(http.MethodPut, "/v1/conversations/{conversation_id}/read", "advance-read",
-		"Mark as read", http.StatusOK, "conversations"), c.advanceRead)
-	huma.Register(api, closed(http.MethodPatch, "/v1/conversations/{conversation_id}", "rename-conversation",
-		"Change a group's name or topic", http.StatusOK, "conversations"), c.renameConversation)
-	huma.Register(api, closed(http.MethodPatch, "/v1/conversations/{conversation_id}/members/{user_id}", "change-role",
-		"Change a member's role, or hand ownership over", http.StatusOK, "members"), c.changeRole)
-
-	const message = "/v1/conversations/{conversation_id}/messages/{message_id}"
-	huma.Register(api, closed(http.MethodPatch, message, "edit-message", "Edit a message", http.StatusOK, "messages"), c.editMessage)
-	huma.Register(api, closed(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages"), c.deleteMessage)
-	huma.Register(api, closed(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", http.StatusOK, "messages"), c.addReaction)
-	huma.Register(api, closed(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", http.StatusOK, "messages"), c.removeReaction)
-	huma.Register(api, closed(http.MethodPut, message+"/pin", "pin-message", "Pin a message", http.StatusOK, "messages"), c.pinMessage)
-	huma.Register(api, closed(http.MethodDelete, message+"/pin", "unpin-message", "Unpin a message", http.StatusOK, "messages"), c.unpinMessage)
-
-	huma.Register(api, closed(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users"), c.changeProfile)
-	huma.Register(api, closed(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users"), c.blockUser)
-	huma.Register(api, closed(http.MethodDelete, "/v1/users/me/blocks/{user_id}", "unblock-user", "Unblock a user", http.StatusNoContent, "users"), c.unblockUser)
-
+	c.registerAuth(api)
+	c.registerUsers(api)
+	c.registerConversations(api)
+	c.registerMessages(api)
 	alsoOK(api, "/v1/conversations", "The two have a direct conversation already: this one.")
 	alsoOK(api, "/v1/conversations/{conversation_id}/members", "The user is a member already, and stays what he is.")
 	return nil
+}
+
+// operation describes what changes something; refusals are the codes of its own.
+func operation(method, path, id, summary string, status int, tag string, refusals ...string) huma.Operation {
+	return web.Refuses(huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status, Tags: []string{tag}, Security: web.Bearer,
+	}, refusals...)
+}
+
+// open lets anyone call an operation.
+func open(op huma.Operation) huma.Operation {
+	op.Security = nil
+	return op
+}
+
+func (c *commands) registerAuth(api huma.API) {
+	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated, "auth",
+		"email_invalid", "password_invalid", "name_invalid", "email_taken", "busy")), c.register)
+	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK, "auth",
+		"invalid_credentials", "busy")), c.login)
+	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Exchange a refresh token for a new session", http.StatusOK, "auth",
+		"refresh_token_invalid")), c.refresh)
+	huma.Register(api, operation(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
+	huma.Register(api, operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth"), c.ticket)
+}
+
+func (c *commands) registerUsers(api huma.API) {
+	huma.Register(api, operation(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users",
+		"name_invalid", "handle_invalid", "handle_taken", "bio_invalid", "avatar_url_invalid", "user_not_found"), c.changeProfile)
+	huma.Register(api, operation(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users",
+		"user_not_found", "block_self", "too_many_blocked"), c.blockUser)
+	huma.Register(api, operation(http.MethodDelete, "/v1/users/me/blocks/{user_id}", "unblock-user", "Unblock a user", http.StatusNoContent, "users",
+		"user_not_found", "block_self"), c.unblockUser)
+}
+
+func (c *commands) registerConversations(api huma.API) {
+	const conversation = "/v1/conversations/{conversation_id}"
+	huma.Register(api, operation(http.MethodPost, "/v1/conversations", "create-conversation", "Create a conversation", http.StatusCreated, "conversations",
+		"user_not_found", "direct_with_self", "direct_needs_one", "conversation_kind", "name_invalid", "name_on_direct", "too_many_members", "blocked", "behind"), c.createConversation)
+	huma.Register(api, operation(http.MethodPatch, conversation, "rename-conversation", "Change a group's name or topic", http.StatusOK, "conversations",
+		"conversation_not_found", "forbidden", "direct_is_fixed", "name_invalid", "topic_invalid", "behind"), c.renameConversation)
+	huma.Register(api, operation(http.MethodPut, conversation+"/read", "advance-read", "Mark as read", http.StatusOK, "conversations",
+		"conversation_not_found", "seq_invalid"), c.advanceRead)
+	huma.Register(api, operation(http.MethodPost, conversation+"/members", "add-member", "Add a member", http.StatusCreated, "members",
+		"conversation_not_found", "forbidden", "direct_is_fixed", "user_not_found", "role_invalid"), c.addMember)
+	huma.Register(api, operation(http.MethodPatch, conversation+"/members/{user_id}", "change-role", "Change a member's role, or hand ownership over", http.StatusOK, "members",
+		"conversation_not_found", "forbidden", "direct_is_fixed", "member_not_found", "role_invalid", "last_owner"), c.changeRole)
+	huma.Register(api, operation(http.MethodDelete, conversation+"/members/{user_id}", "remove-member", "Remove a member, or leave", http.StatusNoContent, "members",
+		"conversation_not_found", "forbidden", "direct_is_fixed"), c.removeMember)
+}
+
+func (c *commands) registerMessages(api huma.API) {
+	const messages = "/v1/conversations/{conversation_id}/messages"
+	const message = messages + "/{message_id}"
+	// about describes what is done to a message by who may write.
+	about := func(method, path, id, summary string, refusals ...string) huma.Operation {
+		return operation(method, path, id, summary, http.StatusOK, "messages", append(refusals,
+			"conversation_not_found", "forbidden", "blocked", "user_erased", "message_not_found", "message_deleted")...)
+	}
+	huma.Register(api, operation(http.MethodPost, messages, "send-message", "Send a message", http.StatusCreated, "messages",
+		"conversation_not_found", "forbidden", "blocked", "user_erased", "message_not_found", "body_empty", "body_too_long", "body_invalid"), c.sendMessage)
+	huma.Register(api, about(http.MethodPatch, message, "edit-message", "Edit a message", "body_empty", "body_too_long", "body_invalid", "behind"), c.editMessage)
+	huma.Register(api, operation(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages",
+		"conversation_not_found", "forbidden", "message_not_found"), c.deleteMessage)
+	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", "emoji_invalid"), c.addReaction)
+	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", "emoji_invalid"), c.removeReaction)
+	huma.Register(api, about(http.MethodPut, message+"/pin", "pin-message", "Pin a message"), c.pinMessage)
+	huma.Register(api, about(http.MethodDelete, message+"/pin", "unpin-message", "Unpin a message"), c.unpinMessage)
 }
 
 // alsoOK documents that a POST which creates may find its work done: it

@@ -41,24 +41,26 @@ type Reads struct {
 // what is now.
 func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
 	r := &reads{pool: pool, log: log, checkpoints: checkpoint.New(pool, log.Partitions())}
-	get := func(path, id, summary, tag string) huma.Operation {
-		return huma.Operation{
+	// get describes a read; refusals are the codes of its own.
+	get := func(path, id, summary, tag string, refusals ...string) huma.Operation {
+		return web.Refuses(huma.Operation{
 			Method: http.MethodGet, Path: path, OperationID: id, Summary: summary, Tags: []string{tag}, Security: web.Bearer,
-		}
+		}, refusals...)
 	}
-	huma.Register(api, get("/v1/conversations", "list-conversations", "The inbox: newest activity first", "conversations"), r.listConversations)
-	huma.Register(api, get("/v1/conversations/{conversation_id}", "get-conversation", "One conversation", "conversations"), r.getConversation)
-	huma.Register(api, get("/v1/conversations/{conversation_id}/members", "list-members", "Who is in it", "members"), r.listMembers)
-	huma.Register(api, get("/v1/conversations/{conversation_id}/messages", "list-messages", "History: newest first", "messages"), r.listMessages)
-	huma.Register(api, get("/v1/conversations/{conversation_id}/messages/{message_id}", "get-message", "One message", "messages"), r.getMessage)
-	huma.Register(api, get("/v1/conversations/{conversation_id}/events", "list-events",
-		"The conversation's own log: oldest first, the frames as sent on the stream", "conversations"), r.listEvents)
+	const conversation, outside, cursor = "/v1/conversations/{conversation_id}", "conversation_not_found", "cursor_invalid"
+	huma.Register(api, get("/v1/conversations", "list-conversations", "The inbox: newest activity first", "conversations", cursor), r.listConversations)
+	huma.Register(api, get(conversation, "get-conversation", "One conversation", "conversations", outside), r.getConversation)
+	huma.Register(api, get(conversation+"/members", "list-members", "Who is in it", "members", outside, cursor), r.listMembers)
+	huma.Register(api, get(conversation+"/messages", "list-messages", "History: newest first", "messages", outside, cursor), r.listMessages)
+	huma.Register(api, get(conversation+"/messages/{message_id}", "get-message", "One message", "messages", outside, "message_not_found"), r.getMessage)
+	huma.Register(api, get(conversation+"/pins", "list-pins", "Pinned messages: the last one first", "messages", outside, cursor), r.listPins)
+	huma.Register(api, get(conversation+"/events", "list-events",
+		"The conversation's own log: oldest first, the frames as sent on the stream", "conversations", outside), r.listEvents)
 	huma.Register(api, get("/v1/users/me", "get-me", "One's own profile", "users"), r.getMe)
-	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users"), r.getUser)
-	huma.Register(api, get("/v1/users", "find-users", "Users whose display name begins so", "users"), r.findUsers)
-	huma.Register(api, get("/v1/conversations/{conversation_id}/pins", "list-pins", "Pinned messages: the last one first", "messages"), r.listPins)
 	huma.Register(api, get("/v1/users/me/unread", "get-unread", "How much is unread in all, for a badge", "users"), r.getUnread)
-	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users"), r.listBlocks)
+	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users", cursor), r.listBlocks)
+	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users", "user_not_found"), r.getUser)
+	huma.Register(api, get("/v1/users", "find-users", "Users whose display name or handle begins so", "users", cursor), r.findUsers)
 	return Reads{
 		Conversation: func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
 			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {

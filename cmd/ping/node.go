@@ -77,6 +77,7 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 	}
 	n.hub = realtime.New(n.log, n.pool, tokens, tickets, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
 	n.hub.Register(n.web.Echo)
+	realtime.Describe(n.web.API.OpenAPI())
 
 	n.health = newHealth(n.pool, n.redis, n.nats)
 	n.health.register(n.web.Echo)

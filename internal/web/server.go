@@ -79,7 +79,7 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 }
 
 // shapeOperation sets what holds for all operations.
-func shapeOperation(_ *huma.OpenAPI, op *huma.Operation) {
+func shapeOperation(api *huma.OpenAPI, op *huma.Operation) {
 	op.MaxBodyBytes = min(op.MaxBodyBytes, maxBody)
 	// HTTPServer's ReadTimeout bounds reading; a deadline a request would
 	// cost a call into the poller on the path of every message.
@@ -90,6 +90,7 @@ func shapeOperation(_ *huma.OpenAPI, op *huma.Operation) {
 		// The raw bytes are kept for the fingerprint, not another way in.
 		delete(op.RequestBody.Content, "application/octet-stream")
 	}
+	documentRefusals(api, op)
 }
 
 //go:embed docs.html
@@ -100,7 +101,10 @@ const docsPolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'u
 
 func (s *Server) serveDocs() {
 	// The document is complete once the server serves: made at first use.
-	openAPI := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.API.OpenAPI()) })
+	openAPI := sync.OnceValues(func() ([]byte, error) {
+		addExamples(s.API.OpenAPI())
+		return json.Marshal(s.API.OpenAPI())
+	})
 	s.Echo.GET("/openapi.json", func(c echo.Context) error {
 		doc, err := openAPI()
 		if err != nil {

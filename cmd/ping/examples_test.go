@@ -1,0 +1,20 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestExamples runs the scripts that show the contract, as a reader does.
+func TestExamples(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	all := exec.CommandContext(t.Context(), "sh", "../../deploy/examples/all.sh")
+	all.Env = append(os.Environ(), "PING="+startNode(t, newWorld(t)))
+	out, err := all.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}

@@ -1,0 +1,63 @@
+package web
+
+import "github.com/danielgtaylor/huma/v2"
+
+// addExamples gives every body of the contract an example, made of those of its
+// fields.
+func addExamples(api *huma.OpenAPI) {
+	for _, item := range api.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op == nil {
+				continue
+			}
+			if op.RequestBody != nil {
+				addExample(api.Components.Schemas, op.RequestBody.Content)
+			}
+			for _, response := range op.Responses {
+				addExample(api.Components.Schemas, response.Content)
+			}
+		}
+	}
+}
+
+func addExample(registry huma.Registry, content map[string]*huma.MediaType) {
+	for _, media := range content {
+		if media.Example == nil && media.Schema != nil {
+			media.Example = exampleOf(registry, media.Schema)
+		}
+	}
+}
+
+// exampleOf makes an example of a schema. The contract's shapes do not contain
+// themselves.
+func exampleOf(registry huma.Registry, s *huma.Schema) any {
+	if s.Ref != "" {
+		s = registry.SchemaFromRef(s.Ref)
+	}
+	switch {
+	case len(s.Examples) > 0:
+		return s.Examples[0]
+	case len(s.Enum) > 0:
+		return s.Enum[0]
+	}
+	switch s.Type {
+	case huma.TypeObject:
+		object := map[string]any{}
+		for name, property := range s.Properties {
+			object[name] = exampleOf(registry, property)
+		}
+		return object
+	case huma.TypeArray:
+		return []any{exampleOf(registry, s.Items)}
+	case huma.TypeInteger, huma.TypeNumber:
+		return 1
+	case huma.TypeBoolean:
+		return false
+	case huma.TypeString:
+		if s.Format == "date-time" {
+			return "2026-01-02T03:04:05.123456Z"
+		}
+		return "text"
+	}
+	return nil
+}
