@@ -59,18 +59,3 @@ func TestSendMessage(t *testing.T) {
 		t.Run("refuses "+name, func(t *testing.T) { given(crew...).when(send(says(cat, b.body))).refused(t, b.err) })
 	}
 }
-
-func TestAdvanceRead(t *testing.T) {
-	crew := group(added(dan, domain.RoleReader))
-	t.Run("anyone inside reads up to the last", func(t *testing.T) {
-		given(crew...).when(read(dan, 3, 3)).then(t, domain.ReadAdvanced{Seq: 3})
-		given(crew...).when(read(ann, 1, 3)).then(t, domain.ReadAdvanced{Seq: 1})
-	})
-	t.Run("refuses what is not there to be read", func(t *testing.T) {
-		given(crew...).when(read(dan, 4, 3)).refused(t, domain.ErrSeqInvalid)
-		given(crew...).when(read(dan, 0, 3)).refused(t, domain.ErrSeqInvalid)
-	})
-	t.Run("refuses someone outside", func(t *testing.T) {
-		given(crew...).when(read(bob, 1, 3)).refused(t, domain.ErrConversationNotFound)
-	})
-}

@@ -8,7 +8,7 @@ import (
 	"ping/domain"
 )
 
-var everyone = []domain.ID{ann, bob, cat, dan, person("eve")}
+var everyone = []domain.ID{ann, bob, cat, dan, eve}
 
 // anyCommand draws a command of anybody on anybody.
 func anyCommand(t *rapid.T) decision {
