@@ -108,7 +108,7 @@ func goldenFile(t *testing.T, name string, payload []byte) []byte {
 }
 
 // encode writes a payload as the log does: markup stays readable.
-func encode(t *testing.T, e domain.Event) []byte {
+func encode(t testing.TB, e domain.Event) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
