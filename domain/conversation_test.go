@@ -28,6 +28,16 @@ func TestCreateConversation(t *testing.T) {
 	t.Run("group makes its creator owner and the others members, in order", func(t *testing.T) {
 		given().when(create(groupOf("  crew ", cat, bob, ann, cat))).then(t, group(added(cat, domain.RoleMember), added(bob, domain.RoleMember))...)
 	})
+	t.Run("direct that exists stays, whoever has blocked whom since", func(t *testing.T) {
+		blocked := directWith(bob)
+		blocked.Blocked = true
+		given(direct()...).when(create(blocked)).then(t)
+	})
+	t.Run("group does not care who has blocked whom", func(t *testing.T) {
+		blocked := groupOf("crew", bob)
+		blocked.Blocked = true
+		given().when(create(blocked)).then(t, group(added(bob, domain.RoleMember))...)
+	})
 	t.Run("group may begin with its creator alone", func(t *testing.T) {
 		given().when(create(groupOf("crew"))).then(t, group()...)
 	})
@@ -43,6 +53,7 @@ func TestCreateConversation(t *testing.T) {
 		"direct with oneself":     {directWith(ann), domain.ErrDirectWithSelf},
 		"direct with nobody":      {directWith(), domain.ErrDirectWithSelf},
 		"direct with two":         {directWith(bob, cat), domain.ErrDirectNeedsOne},
+		"direct with one blocked": {domain.CreateConversation{Actor: ann, Kind: domain.Direct, Members: []domain.ID{bob}, Blocked: true}, domain.ErrBlocked},
 		"direct with a name":      {domain.CreateConversation{Actor: ann, Kind: domain.Direct, Members: []domain.ID{bob}, Name: "us"}, domain.ErrNameOnDirect},
 		"group without a name":    {groupOf(" \t "), domain.ErrNameInvalid},
 		"group with a long name":  {groupOf(strings.Repeat("ß", 101)), domain.ErrNameInvalid},
@@ -71,98 +82,61 @@ func TestDirectID(t *testing.T) {
 	require.NotEqual(t, domain.DirectID(ann, bob), domain.DirectID(ann, cat))
 }
 
-func TestAddMember(t *testing.T) {
-	staffed := group(added(bob, domain.RoleAdmin), added(cat, domain.RoleMember))
-	t.Run("owner adds any role", func(t *testing.T) {
-		for _, role := range []domain.Role{domain.RoleReader, domain.RoleMember, domain.RoleAdmin, domain.RoleOwner} {
-			given(staffed...).when(addMember(ann, dan, role)).then(t, added(dan, role))
+func TestRenameConversation(t *testing.T) {
+	crew := group(added(bob, domain.RoleAdmin), added(cat, domain.RoleMember), added(dan, domain.RoleReader))
+	t.Run("owner and admin rename, with the name trimmed", func(t *testing.T) {
+		for _, who := range []domain.ID{ann, bob} {
+			given(crew...).when(rename(who, new(" staff "), nil)).then(t, domain.ConversationRenamed{Name: new("staff")})
 		}
 	})
-	t.Run("admin adds those below", func(t *testing.T) {
-		for _, role := range []domain.Role{domain.RoleReader, domain.RoleMember} {
-			given(staffed...).when(addMember(bob, dan, role)).then(t, added(dan, role))
+	t.Run("says only what is new", func(t *testing.T) {
+		given(crew...).when(rename(ann, new("crew"), new(" plans\n"))).then(t, domain.ConversationRenamed{Topic: new("plans")})
+	})
+	t.Run("changes both at once", func(t *testing.T) {
+		given(crew...).when(rename(ann, new("staff"), new("plans"))).
+			then(t, domain.ConversationRenamed{Name: new("staff"), Topic: new("plans")})
+	})
+	t.Run("leaves what is absent", func(t *testing.T) {
+		c := fold(append(crew, domain.ConversationRenamed{Topic: new("plans")}, domain.ConversationRenamed{Name: new("staff")}))
+		require.Equal(t, "staff", c.Name)
+		require.Equal(t, "plans", c.Topic)
+	})
+	t.Run("takes a topic away", func(t *testing.T) {
+		given(append(crew, domain.ConversationRenamed{Topic: new("plans")})...).when(rename(ann, nil, new(" "))).
+			then(t, domain.ConversationRenamed{Topic: new("")})
+	})
+	t.Run("yields nothing when it is called so already", func(t *testing.T) {
+		given(crew...).when(rename(ann, nil, nil)).then(t)
+		given(crew...).when(rename(ann, new("crew "), new(""))).then(t)
+		given(append(crew, domain.ConversationRenamed{Name: new("staff")})...).when(rename(ann, new("staff"), nil)).then(t)
+	})
+	t.Run("takes a topic of 500 characters in lines", func(t *testing.T) {
+		topic := "ö\n" + strings.Repeat("ö", 498)
+		given(crew...).when(rename(ann, nil, &topic)).then(t, domain.ConversationRenamed{Topic: &topic})
+	})
+	t.Run("refuses names that are none", func(t *testing.T) {
+		for _, name := range []string{"", " \t", "a\nb", "a\x00b", "a\xffb", strings.Repeat("ß", 101)} {
+			given(crew...).when(rename(ann, &name, nil)).refused(t, domain.ErrNameInvalid)
 		}
 	})
-	t.Run("refuses an admin adding an equal or greater", func(t *testing.T) {
-		for _, role := range []domain.Role{domain.RoleAdmin, domain.RoleOwner} {
-			given(staffed...).when(addMember(bob, dan, role)).refused(t, domain.ErrForbidden)
+	t.Run("refuses topics that are none", func(t *testing.T) {
+		for _, topic := range []string{"a\x00b", "a\xffb", strings.Repeat("ß", 501)} {
+			given(crew...).when(rename(ann, nil, &topic)).refused(t, domain.ErrTopicInvalid)
 		}
+	})
+	t.Run("changes nothing when one of both is refused", func(t *testing.T) {
+		given(crew...).when(rename(ann, new("staff"), new("a\x00b"))).refused(t, domain.ErrTopicInvalid)
 	})
 	t.Run("refuses a member and a reader", func(t *testing.T) {
-		given(staffed...).when(addMember(cat, dan, domain.RoleReader)).refused(t, domain.ErrForbidden)
-		given(group(added(bob, domain.RoleReader))...).when(addMember(bob, dan, domain.RoleReader)).refused(t, domain.ErrForbidden)
-	})
-	t.Run("refuses someone outside", func(t *testing.T) {
-		given(staffed...).when(addMember(dan, dan, domain.RoleMember)).refused(t, domain.ErrConversationNotFound)
-	})
-	t.Run("refuses where nothing exists", func(t *testing.T) {
-		given().when(addMember(ann, dan, domain.RoleMember)).refused(t, domain.ErrConversationNotFound)
-	})
-	t.Run("refuses a role that is none", func(t *testing.T) {
-		given(staffed...).when(addMember(ann, dan, domain.NoRole)).refused(t, domain.ErrRoleInvalid)
-		given(staffed...).when(addMember(ann, dan, domain.RoleOwner+1)).refused(t, domain.ErrRoleInvalid)
-	})
-	t.Run("leaves a member as he is", func(t *testing.T) {
-		given(staffed...).when(addMember(ann, cat, domain.RoleAdmin)).then(t)
-	})
-	t.Run("takes back who was removed", func(t *testing.T) {
-		given(append(staffed, removed(cat))...).when(addMember(ann, cat, domain.RoleReader)).then(t, added(cat, domain.RoleReader))
+		given(crew...).when(rename(cat, new("staff"), nil)).refused(t, domain.ErrForbidden)
+		given(crew...).when(rename(dan, new("staff"), nil)).refused(t, domain.ErrForbidden)
 	})
 	t.Run("refuses in a direct conversation", func(t *testing.T) {
-		given(direct()...).when(addMember(ann, cat, domain.RoleMember)).refused(t, domain.ErrDirectIsFixed)
+		given(direct()...).when(rename(ann, new("us"), nil)).refused(t, domain.ErrDirectIsFixed)
 	})
-}
-
-func TestRemoveMember(t *testing.T) {
-	staffed := group(added(bob, domain.RoleAdmin), added(cat, domain.RoleMember), added(dan, domain.RoleAdmin))
-	owner := func(id domain.ID) domain.Event { return domain.MemberRoleChanged{UserID: id, Role: domain.RoleOwner} }
-
-	t.Run("owner removes anyone below", func(t *testing.T) {
-		given(staffed...).when(removeMember(ann, bob)).then(t, removed(bob))
-	})
-	t.Run("admin removes a member", func(t *testing.T) {
-		given(staffed...).when(removeMember(bob, cat)).then(t, removed(cat))
-	})
-	t.Run("refuses an admin removing an equal or greater", func(t *testing.T) {
-		given(staffed...).when(removeMember(bob, dan)).refused(t, domain.ErrForbidden)
-		given(staffed...).when(removeMember(bob, ann)).refused(t, domain.ErrForbidden)
-	})
-	t.Run("refuses a member removing another", func(t *testing.T) {
-		given(group(added(bob, domain.RoleMember), added(cat, domain.RoleReader))...).when(removeMember(bob, cat)).refused(t, domain.ErrForbidden)
-	})
-	t.Run("refuses someone outside", func(t *testing.T) {
-		given(group()...).when(removeMember(bob, ann)).refused(t, domain.ErrConversationNotFound)
-	})
-	t.Run("anyone leaves", func(t *testing.T) {
-		given(staffed...).when(removeMember(cat, cat)).then(t, removed(cat))
-	})
-	t.Run("leaves it when there is no such member", func(t *testing.T) {
-		given(group()...).when(removeMember(ann, cat)).then(t)
-	})
-	t.Run("refuses in a direct conversation", func(t *testing.T) {
-		given(direct()...).when(removeMember(ann, ann)).refused(t, domain.ErrDirectIsFixed)
-	})
-	t.Run("oldest admin follows the last owner, before he goes", func(t *testing.T) {
-		given(staffed...).when(removeMember(ann, ann)).then(t, owner(bob), removed(ann))
-	})
-	t.Run("oldest member follows where there is no admin", func(t *testing.T) {
-		given(group(added(dan, domain.RoleReader), added(cat, domain.RoleMember), added(bob, domain.RoleMember))...).
-			when(removeMember(ann, ann)).then(t, owner(cat), removed(ann))
-	})
-	t.Run("a reader follows where there is nobody else", func(t *testing.T) {
-		given(group(added(dan, domain.RoleReader))...).when(removeMember(ann, ann)).then(t, owner(dan), removed(ann))
-	})
-	t.Run("who came back counts from then", func(t *testing.T) {
-		given(append(staffed, removed(bob), added(bob, domain.RoleAdmin))...).when(removeMember(ann, ann)).then(t, owner(dan), removed(ann))
-	})
-	t.Run("a changed role keeps its age", func(t *testing.T) {
-		given(append(staffed, domain.MemberRoleChanged{UserID: bob, Role: domain.RoleMember}, domain.MemberRoleChanged{UserID: cat, Role: domain.RoleAdmin})...).
-			when(removeMember(ann, ann)).then(t, owner(cat), removed(ann))
-	})
-	t.Run("nobody follows while another owner stays", func(t *testing.T) {
-		given(group(added(bob, domain.RoleAdmin), added(cat, domain.RoleOwner))...).when(removeMember(ann, ann)).then(t, removed(ann))
-	})
-	t.Run("the last one leaves an empty group", func(t *testing.T) {
-		given(group()...).when(removeMember(ann, ann)).then(t, removed(ann))
+	t.Run("refuses someone outside, and says nothing of the name", func(t *testing.T) {
+		given(crew...).when(rename(eve, new(""), nil)).refused(t, domain.ErrConversationNotFound)
+		given(direct()...).when(rename(eve, new("us"), nil)).refused(t, domain.ErrConversationNotFound)
+		given().when(rename(ann, new("us"), nil)).refused(t, domain.ErrConversationNotFound)
 	})
 }

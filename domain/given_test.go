@@ -14,6 +14,7 @@ var (
 	bob = person("bob")
 	cat = person("cat")
 	dan = person("dan")
+	eve = person("eve")
 )
 
 func person(name string) domain.ID { return domain.DerivedID([]byte(name)) }
@@ -21,29 +22,38 @@ func person(name string) domain.ID { return domain.DerivedID([]byte(name)) }
 // decision is what a decider of a conversation is, seen from outside.
 type decision func(*domain.Conversation) ([]domain.Event, error)
 
+// userDecision is one of a user.
+type userDecision func(*domain.User) ([]domain.Event, error)
+
 // scenario reads: given(events…).when(decision).then(events…).
-type scenario struct {
-	conversation *domain.Conversation
-	decide       decision
+type scenario[State any] struct {
+	state  State
+	decide func(State) ([]domain.Event, error)
 }
 
-func given(events ...domain.Event) scenario { return scenario{conversation: fold(events)} }
+func given(events ...domain.Event) scenario[*domain.Conversation] {
+	return scenario[*domain.Conversation]{state: fold(events)}
+}
 
-func (s scenario) when(d decision) scenario {
+func givenUser(events ...domain.Event) scenario[*domain.User] {
+	return scenario[*domain.User]{state: foldUser(events)}
+}
+
+func (s scenario[State]) when(d func(State) ([]domain.Event, error)) scenario[State] {
 	s.decide = d
 	return s
 }
 
-func (s scenario) then(t *testing.T, expected ...domain.Event) {
+func (s scenario[State]) then(t *testing.T, expected ...domain.Event) {
 	t.Helper()
-	events, err := s.decide(s.conversation)
+	events, err := s.decide(s.state)
 	require.NoError(t, err)
 	require.Equal(t, expected, events)
 }
 
-func (s scenario) refused(t *testing.T, expected error) {
+func (s scenario[State]) refused(t *testing.T, expected error) {
 	t.Helper()
-	events, err := s.decide(s.conversation)
+	events, err := s.decide(s.state)
 	require.ErrorIs(t, err, expected)
 	require.Empty(t, events)
 }
@@ -79,6 +89,29 @@ func added(id domain.ID, role domain.Role) domain.Event {
 
 func removed(id domain.ID) domain.Event { return domain.MemberRemoved{UserID: id} }
 
+func erased(id domain.ID) domain.Event { return domain.MemberErased{UserID: id} }
+
+func roleChanged(id domain.ID, role domain.Role) domain.Event {
+	return domain.MemberRoleChanged{UserID: id, Role: role}
+}
+
+// messageOf is a message that this author has sent.
+func messageOf(author domain.ID) domain.Message {
+	return domain.Message{
+		MessageRef: domain.MessageRef{MessageID: person("a message"), MessageSeq: 7}, Author: author, Body: "hello",
+	}
+}
+
+func deleted(m domain.Message) domain.Message {
+	m.Deleted = true
+	return m
+}
+
+func pinned(m domain.Message) domain.Message {
+	m.Pinned = true
+	return m
+}
+
 func create(cmd domain.CreateConversation) decision {
 	return func(c *domain.Conversation) ([]domain.Event, error) { return c.Create(cmd) }
 }
@@ -99,8 +132,75 @@ func send(cmd domain.SendMessage) decision {
 	return func(c *domain.Conversation) ([]domain.Event, error) { return c.SendMessage(cmd) }
 }
 
+func rename(actor domain.ID, name, topic *string) decision {
+	return func(c *domain.Conversation) ([]domain.Event, error) {
+		return c.Rename(domain.RenameConversation{Actor: actor, Name: name, Topic: topic})
+	}
+}
+
+func changeRole(actor, user domain.ID, role domain.Role) decision {
+	return func(c *domain.Conversation) ([]domain.Event, error) {
+		return c.ChangeRole(domain.ChangeRole{Actor: actor, UserID: user, Role: role})
+	}
+}
+
+func erase(user domain.ID) decision {
+	return func(c *domain.Conversation) ([]domain.Event, error) {
+		return c.EraseMember(domain.EraseMember{UserID: user})
+	}
+}
+
+func edit(cmd domain.EditMessage) decision {
+	return func(c *domain.Conversation) ([]domain.Event, error) { return c.EditMessage(cmd) }
+}
+
+func remove(actor domain.ID, m domain.Message) decision {
+	return func(c *domain.Conversation) ([]domain.Event, error) {
+		return c.DeleteMessage(domain.DeleteMessage{Actor: actor, Message: m})
+	}
+}
+
+func pin(cmd domain.PinMessage) decision {
+	return func(c *domain.Conversation) ([]domain.Event, error) { return c.PinMessage(cmd) }
+}
+
+func react(cmd domain.React) decision {
+	return func(c *domain.Conversation) ([]domain.Event, error) { return c.React(cmd) }
+}
+
 func read(actor domain.ID, seq, last int64) decision {
 	return func(c *domain.Conversation) ([]domain.Event, error) {
 		return c.AdvanceRead(domain.AdvanceRead{Actor: actor, Seq: seq, LastSeq: last})
+	}
+}
+
+// foldUser is the user of these events.
+func foldUser(events []domain.Event) *domain.User {
+	u := domain.NewUser()
+	for _, e := range events {
+		u.Evolve(e)
+	}
+	return u
+}
+
+// registered is a user who is called Ann.
+func registered(more ...domain.Event) []domain.Event {
+	return append([]domain.Event{domain.UserRegistered{DisplayName: "Ann"}}, more...)
+}
+
+func register(name string) userDecision {
+	return func(u *domain.User) ([]domain.Event, error) {
+		return u.Register(domain.RegisterUser{DisplayName: name})
+	}
+}
+
+func changeProfile(cmd domain.ChangeProfile) userDecision {
+	return func(u *domain.User) ([]domain.Event, error) { return u.ChangeProfile(cmd) }
+}
+
+// block asks for ann.
+func block(user domain.ID, on bool) userDecision {
+	return func(u *domain.User) ([]domain.Event, error) {
+		return u.Block(domain.BlockUser{Actor: ann, UserID: user, On: on})
 	}
 }

@@ -9,11 +9,11 @@ const maxMentions = 50
 // CleanHandle returns the form of a handle that is stored and compared: lower
 // case. ErrHandleInvalid when it cannot be a handle.
 func CleanHandle(handle string) (string, error) {
-	handle = strings.ToLower(strings.TrimPrefix(handle, "@"))
+	handle = strings.TrimPrefix(handle, "@")
 	if len(handle) < minHandle || len(handle) > maxHandle || handleEnd(handle) != len(handle) || handle[0] == '_' {
 		return "", ErrHandleInvalid
 	}
-	return handle, nil
+	return strings.ToLower(handle), nil
 }
 
 // Handles returns the handles that a body names as @handle, in lower case,

@@ -8,27 +8,105 @@ import (
 	"ping/domain"
 )
 
-var everyone = []domain.ID{ann, bob, cat, dan, person("eve")}
+var everyone = []domain.ID{ann, bob, cat, dan, eve}
+
+// talk is what a caller reads from the log before it asks for a decision: one
+// message and what is said of it, folded as naively as can be.
+type talk struct {
+	message   domain.Message
+	reactions map[reaction]bool
+	marked    map[domain.ID]int64
+}
+
+type reaction struct {
+	user  domain.ID
+	emoji string
+}
+
+func (w *talk) evolve(actor domain.ID, e domain.Event) {
+	switch e := e.(type) {
+	case domain.MessageEdited:
+		w.message.Body = e.Body
+	case domain.MessageDeleted:
+		w.message.Deleted = true
+	case domain.MessagePinned:
+		w.message.Pinned = true
+	case domain.MessageUnpinned:
+		w.message.Pinned = false
+	case domain.ReactionAdded:
+		w.reactions[reaction{actor, e.Emoji}] = true
+	case domain.ReactionRemoved:
+		delete(w.reactions, reaction{actor, e.Emoji})
+	case domain.ReadAdvanced:
+		w.marked[actor] = e.Seq
+	}
+}
+
+// command is one that somebody asks for; its decision sees the talk as it is
+// when it runs.
+type command struct {
+	actor  domain.ID // zero for erasing: the caller asks for it
+	decide decision
+	// again says that it yields nothing when it is asked for at once again.
+	again bool
+}
 
 // anyCommand draws a command of anybody on anybody.
-func anyCommand(t *rapid.T) decision {
+func anyCommand(t *rapid.T, w *talk) command {
 	actor := rapid.SampledFrom(everyone).Draw(t, "actor")
 	user := rapid.SampledFrom(everyone).Draw(t, "user")
 	role := domain.Role(rapid.IntRange(int(domain.NoRole), int(domain.RoleOwner)+1).Draw(t, "role"))
-	switch rapid.SampledFrom([]string{"add", "remove", "leave", "send", "read", "create"}).Draw(t, "command") {
+	switch rapid.SampledFrom([]string{"add", "remove", "leave", "role", "rename", "erase", "create", "message", "message"}).Draw(t, "command") {
 	case "add":
-		return addMember(actor, user, role)
+		return command{actor, addMember(actor, user, role), true}
 	case "remove":
-		return removeMember(actor, user)
+		return command{actor, removeMember(actor, user), actor != user}
 	case "leave":
-		return removeMember(actor, actor)
-	case "send":
-		return send(domain.SendMessage{Actor: actor, Body: rapid.String().Draw(t, "body")})
-	case "read":
-		return read(actor, rapid.Int64Range(-1, 9).Draw(t, "seq"), 5)
+		return command{actor, removeMember(actor, actor), false}
+	case "role":
+		return command{actor, changeRole(actor, user, role), true}
+	case "rename":
+		text := rapid.Ptr(rapid.SampledFrom([]string{"", " x ", "x", "y", "a\x00"}), true)
+		return command{actor, rename(actor, text.Draw(t, "name"), text.Draw(t, "topic")), true}
+	case "erase":
+		return command{domain.ID{}, erase(user), true}
+	case "create":
+		kind := rapid.SampledFrom([]domain.Kind{domain.Direct, domain.Group}).Draw(t, "kind")
+		return command{actor, create(domain.CreateConversation{Actor: actor, Kind: kind, Name: "x", Members: []domain.ID{user}}), true}
 	}
-	kind := rapid.SampledFrom([]domain.Kind{domain.Direct, domain.Group}).Draw(t, "kind")
-	return create(domain.CreateConversation{Actor: actor, Kind: kind, Name: "x", Members: []domain.ID{user}})
+	return anyOnMessages(t, w, actor)
+}
+
+// anyOnMessages draws what an actor asks for about messages.
+func anyOnMessages(t *rapid.T, w *talk, actor domain.ID) command {
+	on, blocked := rapid.Bool().Draw(t, "on"), rapid.Bool().Draw(t, "blocked")
+	switch rapid.SampledFrom([]string{"send", "read", "edit", "delete", "pin", "react"}).Draw(t, "on a message") {
+	case "send":
+		return command{actor, send(domain.SendMessage{Actor: actor, Body: rapid.String().Draw(t, "body"), Mentions: everyone, Blocked: blocked}), false}
+	case "read":
+		seq := rapid.Int64Range(-1, 9).Draw(t, "seq")
+		return command{actor, func(c *domain.Conversation) ([]domain.Event, error) {
+			return c.AdvanceRead(domain.AdvanceRead{Actor: actor, Seq: seq, LastSeq: 5, Marked: w.marked[actor]})
+		}, true}
+	case "edit":
+		body := rapid.SampledFrom([]string{"", "hello", "other"}).Draw(t, "body")
+		return command{actor, func(c *domain.Conversation) ([]domain.Event, error) {
+			return c.EditMessage(domain.EditMessage{Actor: actor, Message: w.message, Body: body, Blocked: blocked})
+		}, true}
+	case "delete":
+		return command{actor, func(c *domain.Conversation) ([]domain.Event, error) {
+			return c.DeleteMessage(domain.DeleteMessage{Actor: actor, Message: w.message})
+		}, true}
+	case "pin":
+		return command{actor, func(c *domain.Conversation) ([]domain.Event, error) {
+			return c.PinMessage(domain.PinMessage{Actor: actor, Message: w.message, Pinned: on, Blocked: blocked})
+		}, true}
+	}
+	emoji := rapid.SampledFrom([]string{"👍", "❤️", "x"}).Draw(t, "emoji")
+	return command{actor, func(c *domain.Conversation) ([]domain.Event, error) {
+		is := w.reactions[reaction{actor, emoji}]
+		return c.React(domain.React{Actor: actor, Message: w.message, Emoji: emoji, On: on, Is: is, Blocked: blocked})
+	}, true}
 }
 
 // TestAnyHistory runs commands of anybody on one conversation and checks,
@@ -39,72 +117,36 @@ func TestAnyHistory(t *testing.T) {
 		if rapid.Bool().Draw(t, "direct") {
 			history = direct()
 		}
+		w := &talk{
+			message:   messageOf(rapid.SampledFrom(everyone).Draw(t, "author")),
+			reactions: map[reaction]bool{}, marked: map[domain.ID]int64{},
+		}
 		begun := len(history)
 		for range rapid.IntRange(1, 30).Draw(t, "commands") {
 			c := fold(history)
-			command := anyCommand(t)
-			events, err := command(c)
+			command := anyCommand(t, w)
+			wasDeleted := w.message.Deleted
+			events, err := command.decide(c)
 			if err != nil && len(events) > 0 {
 				t.Fatalf("a refusal came with events: %v, %v", err, events)
 			}
 			checkUnchanged(t, c, history)
-			checkOutsiders(t, c)
+			checkOutsiders(t, history)
+			checkErased(t, history, command.actor, events)
+			checkTombstone(t, wasDeleted, events)
 			history = append(history, events...)
+			for _, e := range events {
+				w.evolve(command.actor, e)
+			}
+			if command.again && len(events) > 0 {
+				checkRepeated(t, history, command)
+			}
 			checkOwner(t, history, begun)
 		}
 		if history[0].(domain.ConversationCreated).Kind == domain.Direct && len(fold(history).Members) != 2 {
 			t.Fatal("a direct conversation lost or won a member")
 		}
 	})
-}
-
-// checkUnchanged: a decision leaves the state alone, so that it may run again.
-func checkUnchanged(t *rapid.T, c *domain.Conversation, history []domain.Event) {
-	fresh := fold(history)
-	if len(fresh.Members) != len(c.Members) || fresh.Kind != c.Kind {
-		t.Fatal("a decision changed the state")
-	}
-	for id, m := range fresh.Members {
-		if c.Members[id] != m {
-			t.Fatal("a decision changed a member")
-		}
-	}
-}
-
-// checkOutsiders: who is not in, learns nothing and does nothing.
-func checkOutsiders(t *rapid.T, c *domain.Conversation) {
-	for _, id := range everyone {
-		if _, in := c.Members[id]; in {
-			continue
-		}
-		for _, d := range []decision{
-			send(domain.SendMessage{Actor: id, Body: "hello"}), read(id, 1, 1), removeMember(id, id), addMember(id, id, domain.RoleMember),
-		} {
-			if _, err := d(c); err != domain.ErrConversationNotFound {
-				t.Fatalf("someone outside got %v", err)
-			}
-		}
-	}
-}
-
-// checkOwner: a group with members has an owner, at every version after its
-// creation.
-func checkOwner(t *rapid.T, history []domain.Event, begun int) {
-	for n := begun; n <= len(history); n++ {
-		c := fold(history[:n])
-		if c.Kind != domain.Group || len(c.Members) == 0 {
-			continue
-		}
-		owners := 0
-		for _, m := range c.Members {
-			if m.Role == domain.RoleOwner {
-				owners++
-			}
-		}
-		if owners == 0 {
-			t.Fatalf("no owner after %v", history[:n])
-		}
-	}
 }
 
 // TestRepeating: what was done once and is asked again, yields nothing.

@@ -74,21 +74,32 @@ func checkAvatar(address string) error {
 
 // checkEmoji accepts one emoji, which may consist of many characters (skin
 // tones, families, flags), as far as that can be told without a table that
-// would be out of date: no letters, no space, something beyond ASCII.
+// would be out of date: no letters, no space, something to see beyond ASCII.
 func checkEmoji(emoji string) error {
 	const most = 64 // bytes; the longest emoji of Unicode 16 has 35
 	if !utf8.ValidString(emoji) || len(emoji) > most {
 		return ErrEmojiInvalid
 	}
-	beyond := false
+	seen := false
 	for _, r := range emoji {
-		if unicode.IsLetter(r) || unicode.IsSpace(r) || unicode.IsControl(r) {
+		if neverInEmoji(r) {
 			return ErrEmojiInvalid
 		}
-		beyond = beyond || r > unicode.MaxASCII
+		seen = seen || (r > unicode.MaxASCII && !unicode.In(r, unicode.Mn, unicode.Cf))
 	}
-	if !beyond {
+	if !seen {
 		return ErrEmojiInvalid
 	}
 	return nil
+}
+
+// neverInEmoji reports whether no emoji has this character. Of the invisible
+// ones they have the joiner of families and the tags of flags; the others turn
+// or hide text.
+func neverInEmoji(r rune) bool {
+	const letterEmoji, joiner, firstTag, lastTag = 'ℹ', '\u200d', '\U000e0020', '\U000e007f'
+	if unicode.Is(unicode.Cf, r) {
+		return r != joiner && (r < firstTag || r > lastTag)
+	}
+	return (unicode.IsLetter(r) && r != letterEmoji) || unicode.IsSpace(r) || unicode.IsControl(r)
 }
