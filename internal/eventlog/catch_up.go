@@ -9,21 +9,24 @@ import (
 	"ping/domain"
 )
 
-const readStreamHeads = `
+// LIMIT and OFFSET keep each look-up one probe of an index, whatever the tables
+// looked like when the query was planned. What it costs is the events after a
+// version, not those before.
+const (
+	readStreamHeads = `
 SELECT k.idx, s.version, s.position
   FROM unnest($1::uuid[]) WITH ORDINALITY AS k (stream, idx)
-  JOIN log.streams s ON s.stream = k.stream`
+ CROSS JOIN LATERAL (
+       SELECT h.version, h.position FROM log.streams h WHERE h.stream = k.stream LIMIT 1) AS s`
 
-// OFFSET 0 keeps the look-ups apart, so that each is a range of an index: what
-// it costs is the events after the version, not those before.
-const readDecisiveAfter = `
+	readDecisiveAfter = `
 SELECT k.idx, e.version, e.position, e.type, e.schema, e.payload
   FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS k (stream, version, idx)
  CROSS JOIN LATERAL (
-       SELECT * FROM log.events x
-        WHERE x.stream = k.stream AND x.version > k.version AND x.decisive
-        ORDER BY x.version OFFSET 0) AS e
+       SELECT d.version, d.position, d.type, d.schema, d.payload FROM log.events d
+        WHERE d.stream = k.stream AND d.version > k.version AND d.decisive OFFSET 0) AS e
  ORDER BY k.idx, e.version`
+)
 
 // catchUp brings the states of requests, one request a state, up to date: it
 // folds the decisive events after their versions into them, which for a new

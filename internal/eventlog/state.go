@@ -99,7 +99,7 @@ func (c *stateCache) load(ctx context.Context, l *Log, batch []*request) error {
 }
 
 // keep holds on to the state of r, which was read or changed, as the one used
-// last, and lets go of those used longest ago until all fit. One that does not
+// last, and lets go of those used longest ago until it fits. One that does not
 // fit at all is not kept: its lane loads it each time.
 func (c *stateCache) keep(r *request) {
 	c.drop(r.state())
@@ -107,12 +107,12 @@ func (c *stateCache) keep(r *request) {
 	if r.st.err != nil || r.st.weight > c.bound {
 		return
 	}
-	c.states.Add(r.state(), r.st)
-	c.count(r.st.weight)
-	for c.held > c.bound {
+	for c.held+r.st.weight > c.bound {
 		c.states.RemoveOldest()
 		c.metrics.statesEvicted.Inc()
 	}
+	c.states.Add(r.state(), r.st)
+	c.count(r.st.weight)
 }
 
 // withdraw undoes what a plan that was not accepted did to the states. Decisive
