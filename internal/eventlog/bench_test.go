@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -47,6 +48,35 @@ func BenchmarkAppend(b *testing.B) {
 			b.ReportMetric(floor/float64(b.N), "floor-events/s")
 			b.ReportMetric(lanes/floor, "ratio")
 		})
+	}
+}
+
+// BenchmarkBigGroup measures what one caller waits for in a group of few and of
+// many: a message and the refusal of an outsider, with the group's state kept,
+// and a message when no state is kept, so that all members are read.
+func BenchmarkBigGroup(b *testing.B) {
+	for _, members := range []int{10, 10_000} {
+		pool, broker := testkit.DurablePool(b), testkit.NATS(b)
+		n := open(b, pool, broker.ClientURL())
+		cold := open(b, pool, broker.ClientURL(), eventlog.Config{StateCache: 1})
+		owner, group := eventlog.NewID(), eventlog.NewID()
+		n.createLargeGroup(b, group, owner, members)
+		send := func(n *node) func(b *testing.B) {
+			return func(b *testing.B) {
+				for b.Loop() {
+					n.mustSend(b, group, owner, benchBody)
+				}
+			}
+		}
+		b.Run(fmt.Sprintf("members=%d/send", members), send(n))
+		b.Run(fmt.Sprintf("members=%d/refuse", members), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := n.send(b.Context(), group, eventlog.NewID(), "", benchBody); !errors.Is(err, domain.ErrConversationNotFound) {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("members=%d/send-cold", members), send(cold))
 	}
 }
 

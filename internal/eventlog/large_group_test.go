@@ -73,6 +73,14 @@ func TestLargeGroup(t *testing.T) {
 		require.Equal(t, refused, b.Refused(), "b knew without asking the log")
 	})
 
+	t.Run("a command that changes nothing knows where the stream ends", func(t *testing.T) {
+		last := a.mustSend(t, group, owner, "the last so far")
+		res, err := b.addMember(t.Context(), group, owner, members[0], "")
+		require.NoError(t, err)
+		require.Equal(t, eventlog.At{Partition: last.Partition, Position: last.Position}, res.At)
+		require.Equal(t, last.Version, res.Version)
+	})
+
 	t.Run("a send that the log refuses learns why, and nothing else", func(t *testing.T) {
 		a.removeMember(t, group, owner, members[3])
 		require.Equal(t, 1, reads(b, func() { refuse(t, b, members[3]) }))
