@@ -113,7 +113,7 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 	for _, r := range batch {
 		k := key{r.Stream, r.id}
 		if taken[k] || p.hasOtherKind(r) {
-			continue // the same command twice at once: next round it finds itself in the log
+			continue // next round it finds itself, or what the other kind did, in the log
 		}
 		taken[k] = true
 		if r.st.err != nil {
