@@ -53,7 +53,7 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 	if err := n.connect(ctx, natsOptions); err != nil {
 		return nil, err
 	}
-	if n.log, err = eventlog.Open(ctx, n.pool, n.nats, eventlog.Config{}, logger); err != nil {
+	if n.log, err = eventlog.Open(ctx, n.pool, n.nats, eventlog.Config{StateCache: cfg.StateCache << 20}, logger); err != nil {
 		return nil, err
 	}
 	builtIn := projections.BuiltIn()

@@ -30,6 +30,7 @@ type Config struct {
 	Drain       time.Duration // how long clients are given to leave at the end
 
 	DatabaseConns int
+	StateCache    int // MiB
 	LogLevel      slog.Level
 }
 
@@ -94,6 +95,12 @@ var settings = []setting{
 	{"database-conns", "PING_DATABASE_CONNS", "32", categoryTuning, "the most `connections` to Postgres, at least 12", func(cfg *Config, text string) (err error) {
 		if cfg.DatabaseConns, err = strconv.Atoi(text); err != nil || cfg.DatabaseConns < 12 || cfg.DatabaseConns > 10_000 {
 			return fmt.Errorf("is %q, not a number from 12 to 10000", text)
+		}
+		return nil
+	}},
+	{"state-cache", "PING_STATE_CACHE", "256", categoryTuning, "the most `MiB` of memory for what commands are decided on, at least 1; a group takes about 64 bytes a member", func(cfg *Config, text string) (err error) {
+		if cfg.StateCache, err = strconv.Atoi(text); err != nil || cfg.StateCache < 1 || cfg.StateCache > 1_000_000 {
+			return fmt.Errorf("is %q, not a number from 1 to 1000000", text)
 		}
 		return nil
 	}},

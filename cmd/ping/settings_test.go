@@ -66,6 +66,7 @@ func TestServeSettings(t *testing.T) {
 		{"PING_ORIGINS", "https://good.example, chat.example.com", `has "chat.example.com"`},
 		{"PING_DRAIN", "-1s", "not a time"},
 		{"PING_DATABASE_CONNS", "11", "not a number from 12"},
+		{"PING_STATE_CACHE", "0", "not a number from 1"},
 		{"PING_LOG_LEVEL", "loud", "not debug, info, warn or error"},
 	} {
 		t.Run(bad.env+"="+bad.text, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
 	"ping/domain"
 	"ping/internal/eventlog"
@@ -46,6 +47,38 @@ func BenchmarkAppend(b *testing.B) {
 			b.ReportMetric(lanes/float64(b.N), "events/s")
 			b.ReportMetric(floor/float64(b.N), "floor-events/s")
 			b.ReportMetric(lanes/floor, "ratio")
+		})
+	}
+}
+
+// BenchmarkBigGroup measures what one caller waits for in a group of few and of
+// many: a message and the refusal of an outsider, with the group's state kept,
+// and a message when no state is kept, so that all members are read.
+func BenchmarkBigGroup(b *testing.B) {
+	for _, members := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
+			pool, broker := testkit.DurablePool(b), testkit.NATS(b)
+			n := open(b, pool, broker.ClientURL())
+			cold := open(b, pool, broker.ClientURL(), eventlog.Config{StateCache: 1})
+			owner, group := eventlog.NewID(), eventlog.NewID()
+			n.createLargeGroup(b, group, owner, members)
+			requireMirrored(b, pool, broker.ClientURL(), 1) // it is no work of what is measured
+			b.Run("send", func(b *testing.B) {
+				for b.Loop() {
+					n.mustSend(b, group, owner, benchBody)
+				}
+			})
+			b.Run("refuse", func(b *testing.B) {
+				for b.Loop() {
+					_, err := n.send(b.Context(), group, eventlog.NewID(), "", benchBody)
+					require.ErrorIs(b, err, domain.ErrConversationNotFound)
+				}
+			})
+			b.Run("send-cold", func(b *testing.B) {
+				for b.Loop() {
+					cold.mustSend(b, group, owner, benchBody)
+				}
+			})
 		})
 	}
 }

@@ -71,12 +71,15 @@ type Aggregate[S any] struct {
 	Name   string
 	New    func() S
 	Evolve func(S, domain.Event)
+	// Size is about how many bytes of memory a state takes. It is asked often,
+	// so it does not count one by one.
+	Size func(S) int
 }
 
 // The kinds of stream.
 var (
-	Conversations = Aggregate[*domain.Conversation]{"conversation", domain.NewConversation, (*domain.Conversation).Evolve}
-	Users         = Aggregate[*domain.User]{"user", domain.NewUser, (*domain.User).Evolve}
+	Conversations = Aggregate[*domain.Conversation]{"conversation", domain.NewConversation, (*domain.Conversation).Evolve, (*domain.Conversation).Size}
+	Users         = Aggregate[*domain.User]{"user", domain.NewUser, (*domain.User).Evolve, (*domain.User).Size}
 )
 
 // Execute decides a command on its stream's state and appends the events, in
@@ -84,8 +87,8 @@ var (
 //
 // decide gets the state and the version it stands for. It must be pure: it may
 // run several times, and must not keep or change the state. A refusal it
-// returns is final only when it was made on a state loaded after the command
-// came in, so a stale cache never refuses anyone.
+// returns is final only when it was made on a state loaded or brought up to date
+// after the command came in, so a stale cache never refuses anyone.
 //
 // A command that happened before returns its first result and is not decided
 // again; with another fingerprint it is ErrKeyReused. When ctx ends first the
@@ -97,6 +100,7 @@ func Execute[S any](ctx context.Context, l *Log, agg Aggregate[S], cmd Command,
 		kind:    agg.Name,
 		fresh:   func() any { return agg.New() },
 		evolve:  func(s any, e domain.Event) { agg.Evolve(s.(S), e) },
+		size:    func(s any) int { return agg.Size(s.(S)) },
 		decide:  func(s any, v int64) ([]domain.Event, error) { return decide(s.(S), v) },
 		done:    make(chan outcome, 1),
 	}
@@ -137,6 +141,7 @@ type request struct {
 	kind   string    // the aggregate's name
 	fresh  func() any
 	evolve func(any, domain.Event)
+	size   func(any) int
 	decide func(any, int64) ([]domain.Event, error)
 	done   chan outcome
 

@@ -43,13 +43,24 @@
 // what is allowed. log.append accepts a stream's events only if guard <= K: then
 // K lacks nothing that matters, and the events take the next versions. So nodes
 // that send to the same hot group never conflict, and a removal beats every
-// message that was decided without knowing of it. When it refuses, nothing of
-// the batch is stored, the states are dropped, and the batch is decided again
-// on new ones.
+// message that was decided without knowing of it.
 //
 // The other way round, old knowledge never refuses anyone: a refusal, or a
-// success that changes nothing, counts only on a state that was loaded after
-// the command arrived.
+// success that changes nothing, counts only on a state that was loaded or
+// refreshed after the command arrived.
+//
+// A state holds the decisive events up to K, all of them and none beyond. So it
+// is refreshed by those after K alone: an outsider who is refused by a group of
+// thousands costs a look at an index. Within a batch a state runs ahead of the
+// log: it takes in the decisive events of commands that are not yet stored, for
+// those after them. When the append is accepted they are behind K. When it is
+// refused, nothing of the batch is stored; such states are dropped, the others
+// go back to their K to be refreshed, and the batch is decided again. When its
+// outcome is unknown, all of the lane's states are dropped.
+//
+// What a lane keeps is bounded in bytes. An aggregate says how large its states
+// are, which is asked whenever one was read or changed; the states used longest
+// ago make room.
 //
 // # Exactly once
 //

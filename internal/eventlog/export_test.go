@@ -22,12 +22,22 @@ func (l *Log) TailSources() (mirror, postgres int) {
 	return value(l.metrics.tailMirror), value(l.metrics.tailPostgres)
 }
 
-func value(c prometheus.Counter) int {
+// StateBytes returns how many bytes of states are kept.
+func (l *Log) StateBytes() int { return value(l.metrics.stateBytes) }
+
+// StateEvents returns how many events were read from the log for states.
+func (l *Log) StateEvents() int { return value(l.metrics.stateEvents) }
+
+// StatesEvicted returns how many states made room for others.
+func (l *Log) StatesEvicted() int { return value(l.metrics.statesEvicted) }
+
+// value reads a counter or a gauge.
+func value(c prometheus.Metric) int {
 	var m dto.Metric
 	if err := c.Write(&m); err != nil {
 		panic(err)
 	}
-	return int(m.GetCounter().GetValue())
+	return int(m.GetCounter().GetValue() + m.GetGauge().GetValue())
 }
 
 // Appends returns how many append transactions were accepted.

@@ -24,7 +24,7 @@ type lane struct {
 }
 
 func newLane(l *Log) *lane {
-	return &lane{log: l, queue: make(chan *request, l.cfg.QueueSize), states: newStateCache(l.cfg.StateCache / l.cfg.Lanes)}
+	return &lane{log: l, queue: make(chan *request, l.cfg.QueueSize), states: newStateCache(l.cfg.StateCache/l.cfg.Lanes, l.metrics)}
 }
 
 // run works until ctx ends, then finishes the batch at hand.
@@ -109,11 +109,11 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 	}
 	taken := make(map[key]bool, len(batch))
 	p := newPlan(ln.log)
-	var unchanged []*request // decided on fresh states, with nothing to append
+	var unchanged []*request // decided on states of this round, with nothing to append
 	for _, r := range batch {
 		k := key{r.Stream, r.id}
-		if taken[k] {
-			continue // the same command twice at once: next round it finds itself in the log
+		if taken[k] || p.hasOtherKind(r) {
+			continue // next round it finds itself, or what the other kind did, in the log
 		}
 		taken[k] = true
 		if r.st.err != nil {
@@ -127,7 +127,7 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 		case r.st.round == ln.states.round:
 			unchanged = append(unchanged, r)
 		default:
-			ln.states.drop(r.state()) // nobody is refused on old knowledge
+			r.st.expired = true // nobody is refused on old knowledge
 		}
 	}
 	accepted, err := ln.append(ctx, p)
@@ -154,6 +154,9 @@ func (ln *lane) append(ctx context.Context, p *plan) (accepted bool, err error) 
 	}
 	if !place.refused() {
 		p.accept(place)
+		for _, s := range p.streams {
+			ln.states.keep(s.first)
+		}
 		ln.log.metrics.observeAppend(time.Since(began), len(p.requests), p.size)
 		ln.log.observeAppended(p.byPartition)
 		for _, r := range p.requests {
@@ -163,9 +166,7 @@ func (ln *lane) append(ctx context.Context, p *plan) (accepted bool, err error) 
 		return true, nil
 	}
 	ln.log.metrics.refused.Inc()
-	for _, r := range p.requests {
-		ln.states.drop(r.state())
-	}
+	ln.states.withdraw(p)
 	if !place.Repeats {
 		return false, nil
 	}

@@ -35,7 +35,8 @@ type Config struct {
 	// QueueSize is how many commands may wait for a lane (8192) before
 	// ErrOverloaded.
 	QueueSize int
-	// StateCache is how many streams' states are kept for deciding (20,000).
+	// StateCache is how many bytes of streams' states are kept for deciding
+	// (256 MiB). Each lane has its equal share.
 	StateCache int
 	// Recent is how many of a partition's last events stay in memory (2,048).
 	Recent int
@@ -46,7 +47,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	for field, value := range map[*int]int{
-		&c.Partitions: 16, &c.Lanes: max(1, runtime.GOMAXPROCS(0)/2), &c.MaxBatch: 512, &c.QueueSize: 8192, &c.StateCache: 20_000, &c.Recent: 2048,
+		&c.Partitions: 16, &c.Lanes: max(1, runtime.GOMAXPROCS(0)/2), &c.MaxBatch: 512, &c.QueueSize: 8192, &c.StateCache: 256 << 20, &c.Recent: 2048,
 	} {
 		if *field <= 0 {
 			*field = value

@@ -86,6 +86,22 @@ func (n *node) createGroup(t testing.TB, id, owner domain.ID, others ...domain.I
 	return res
 }
 
+// createLargeGroup makes a group of more members than one may begin with.
+func (n *node) createLargeGroup(t testing.TB, id, owner domain.ID, members int) []domain.ID {
+	t.Helper()
+	n.createGroup(t, id, owner)
+	others, added := make([]domain.ID, members-1), make([]domain.Event, members-1)
+	for i := range others {
+		others[i] = eventlog.NewID()
+		added[i] = domain.MemberAdded{UserID: others[i], Role: domain.RoleMember}
+	}
+	_, err := n.do(t.Context(), eventlog.Command{Stream: id, Actor: owner}, func(*domain.Conversation, int64) ([]domain.Event, error) {
+		return added, nil
+	})
+	require.NoError(t, err)
+	return others
+}
+
 // send sends a message under a key and a new message id.
 func (n *node) send(ctx context.Context, group, author domain.ID, key, body string) (eventlog.Result, error) {
 	cmd := eventlog.Command{Stream: group, Key: key, Fingerprint: eventlog.Fingerprint([]byte(body)), Actor: author}

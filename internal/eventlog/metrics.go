@@ -8,15 +8,20 @@ import (
 
 // metrics are the log's own; a Log is a prometheus.Collector of them.
 type metrics struct {
-	appended      prometheus.Counter
-	refused       prometheus.Counter
-	appendSeconds prometheus.Histogram
-	batchCommands prometheus.Histogram
-	mirrored      prometheus.Counter
-	mirrorErrors  prometheus.Counter
-	tailMirror    prometheus.Counter
-	tailPostgres  prometheus.Counter
-	all           []prometheus.Collector
+	appended        prometheus.Counter
+	refused         prometheus.Counter
+	appendSeconds   prometheus.Histogram
+	batchCommands   prometheus.Histogram
+	stateBytes      prometheus.Gauge
+	statesLoaded    prometheus.Counter
+	statesRefreshed prometheus.Counter
+	stateEvents     prometheus.Counter
+	statesEvicted   prometheus.Counter
+	mirrored        prometheus.Counter
+	mirrorErrors    prometheus.Counter
+	tailMirror      prometheus.Counter
+	tailPostgres    prometheus.Counter
+	all             []prometheus.Collector
 }
 
 func newMetrics() *metrics {
@@ -25,6 +30,11 @@ func newMetrics() *metrics {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 		m.all = append(m.all, c)
 		return c
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		m.all = append(m.all, g)
+		return g
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
@@ -35,6 +45,11 @@ func newMetrics() *metrics {
 	m.refused = counter("ping_log_appends_refused_total", "Appends decided again: stale decisions and repeated commands.")
 	m.appendSeconds = histogram("ping_log_append_seconds", "Time of one append transaction.", prometheus.ExponentialBuckets(0.0002, 2, 14))
 	m.batchCommands = histogram("ping_log_append_commands", "Commands in one append transaction.", prometheus.ExponentialBuckets(1, 2, 10))
+	m.stateBytes = gauge("ping_log_state_bytes", "About how many bytes of streams' states are kept for deciding.")
+	m.statesLoaded = counter("ping_log_states_loaded_total", "States that were not kept and were read from the log.")
+	m.statesRefreshed = counter("ping_log_states_refreshed_total", "States that were kept and were brought up to date from the log.")
+	m.stateEvents = counter("ping_log_state_events_total", "Decisive events that were read from the log for states.")
+	m.statesEvicted = counter("ping_log_states_evicted_total", "States that made room for others.")
 	m.mirrored = counter("ping_log_events_mirrored_total", "Events that this node published to JetStream.")
 	m.mirrorErrors = counter("ping_log_mirror_errors_total", "Publishes to JetStream that failed and are retried.")
 	m.tailMirror = counter("ping_log_tail_mirror_events_total", "Older events that readers took from JetStream.")

@@ -29,11 +29,11 @@ type plan struct {
 type plannedStream struct {
 	id        domain.ID
 	partition int
-	st        *streamState
-	known     int64 // the version that the first decision was made on
-	count     int   // events
-	guard     int   // place among them of the last decisive one, from 1; 0: none
-	last      int   // place of the last one in its partition's share, from 1
+	first     *request // it holds the state that all were decided on
+	known     int64    // the version that the first decision was made on
+	count     int      // events
+	guard     int      // place among them of the last decisive one, from 1; 0: none
+	last      int      // place of the last one in its partition's share, from 1
 }
 
 // planned is an event whose version, position and time are not known yet.
@@ -51,16 +51,23 @@ func newPlan(l *Log) *plan {
 	return &plan{log: l, streamOf: map[domain.ID]int{}, byPartition: make([][]*planned, l.partitions)}
 }
 
+// hasOtherKind reports whether the stream has events planned that were decided
+// on a state of another kind than that of r, which knows nothing of them.
+func (p *plan) hasOtherKind(r *request) bool {
+	i, ok := p.streamOf[r.Stream]
+	return ok && p.streams[i].first.st != r.st
+}
+
 // add takes in what r decided. Decisive events change the state at once: the
 // commands after it in the batch are decided on them. If the append fails, the
-// state is dropped with its lane's cache entry.
+// state is not used again.
 func (p *plan) add(r *request) {
 	i, ok := p.streamOf[r.Stream]
 	if !ok {
 		i = len(p.streams)
 		p.streamOf[r.Stream] = i
 		p.streams = append(p.streams, &plannedStream{
-			id: r.Stream, partition: p.log.PartitionOf(r.Stream), st: r.st, known: r.st.version,
+			id: r.Stream, partition: p.log.PartitionOf(r.Stream), first: r, known: r.st.version,
 		})
 	}
 	s := p.streams[i]
@@ -85,7 +92,7 @@ func (p *plan) add(r *request) {
 		s.last = len(share)
 		r.recorded = append(r.recorded, recorded)
 	}
-	s.st.version += int64(len(r.events))
+	r.st.version += int64(len(r.events))
 	p.size += len(r.events)
 	p.requests = append(p.requests, r)
 }
@@ -190,7 +197,7 @@ func (p *plan) arguments() []any {
 // accept gives the events their places and the states their new versions.
 func (p *plan) accept(at *place) {
 	for i, s := range p.streams {
-		s.st.version = at.Versions[i] + int64(s.count)
+		s.first.st.version = at.Versions[i] + int64(s.count)
 	}
 	index := 0
 	for _, share := range p.byPartition {
@@ -205,7 +212,7 @@ func (p *plan) accept(at *place) {
 		}
 		for _, s := range p.streams {
 			if s.partition == share[0].Partition {
-				s.st.position = at.Bases[index] + int64(s.last)
+				s.first.st.position = at.Bases[index] + int64(s.last)
 			}
 		}
 		index++

@@ -3,20 +3,23 @@ package eventlog
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"github.com/jackc/pgx/v5"
 
 	"ping/domain"
 )
 
-// streamState is what a lane knows of a stream: everything up to version. It
-// may lag behind other nodes; the append finds out when that matters.
+// streamState is what a lane knows of a stream: the decisive events up to
+// version, all of them and none beyond. It may lag behind other nodes; the
+// append finds out when that matters.
 type streamState struct {
 	state    any
 	version  int64
 	position int64 // of the event with that version
-	round    int   // in which round of the lane it was loaded
+	round    int   // in which round of the lane it was last up to date
+	expired  bool  // to be brought up to date before it is used again
+	weight   int   // bytes that the cache counts for it
 	err      error // why it cannot be decided on
 }
 
@@ -26,114 +29,102 @@ type stateKey struct {
 	stream domain.ID
 }
 
-// stateCache holds the states that a lane used last.
+// stateOverhead is about how many bytes a state takes in the cache beside what
+// its aggregate says: the key, twice, the entries of map and list, streamState.
+const stateOverhead = 320
+
+// stateCache holds the states that a lane used last, up to so many bytes.
 type stateCache struct {
-	states *simplelru.LRU[stateKey, *streamState]
-	round  int
+	states  *simplelru.LRU[stateKey, *streamState]
+	bound   int // bytes
+	held    int // bytes
+	round   int
+	metrics *metrics
 }
 
-func newStateCache(size int) *stateCache {
-	states, err := simplelru.NewLRU[stateKey, *streamState](size, nil)
+func newStateCache(bound int, m *metrics) *stateCache {
+	c := &stateCache{bound: bound, metrics: m}
+	states, err := simplelru.NewLRU(math.MaxInt, func(_ stateKey, st *streamState) { c.count(-st.weight) })
 	if err != nil {
-		panic(err) // the size is checked by Config
+		panic(err) // the size is positive
 	}
-	return &stateCache{states: states}
+	c.states = states
+	return c
 }
 
 func (c *stateCache) drop(k stateKey) { c.states.Remove(k) }
 func (c *stateCache) clear()          { c.states.Purge() }
 
-// load begins a round: it gives every request the state of its stream, from
-// the cache or, all that are missing in one go, from the log.
+func (c *stateCache) count(bytes int) {
+	c.held += bytes
+	c.metrics.stateBytes.Add(float64(bytes))
+}
+
+// load begins a round: it gives every request the state of its stream. What is
+// expired or not in the cache is read from the log, all in one go.
 func (c *stateCache) load(ctx context.Context, l *Log, batch []*request) error {
 	c.round++
-	missing := map[stateKey]*request{}
+	var behind []*request // one a state
+	reading := map[stateKey]*streamState{}
 	for _, r := range batch {
-		if st, ok := c.states.Get(r.state()); ok {
+		k := r.state()
+		if st, ok := reading[k]; ok {
 			r.st = st
-		} else {
-			r.st = nil
-			missing[r.state()] = r
+			continue
+		}
+		st, ok := c.states.Get(k)
+		switch {
+		case !ok:
+			st = &streamState{state: r.fresh()}
+			c.metrics.statesLoaded.Inc()
+		case st.expired:
+			c.metrics.statesRefreshed.Inc()
+		}
+		if r.st = st; !ok || st.expired {
+			reading[k] = st
+			behind = append(behind, r)
 		}
 	}
-	if len(missing) == 0 {
+	if len(behind) == 0 {
 		return nil
 	}
-	loaded, err := l.loadStates(ctx, missing)
-	if err != nil {
+	if err := l.catchUp(ctx, behind); err != nil {
 		return fmt.Errorf("load states: %w", err)
 	}
-	for k, st := range loaded {
-		st.round = c.round
-		if st.err == nil {
-			c.states.Add(k, st)
-		}
-	}
-	for _, r := range batch {
-		if r.st == nil {
-			r.st = loaded[r.state()]
-		}
+	for _, r := range behind {
+		r.st.round, r.st.expired = c.round, false
+		c.keep(r)
 	}
 	return nil
 }
 
-const loadHeads = `
-SELECT stream, version, position FROM log.streams WHERE stream = ANY ($1)`
-
-const loadDecisive = `
-SELECT stream, version, position, type, schema, payload
-  FROM log.events
- WHERE stream = ANY ($1) AND decisive
- ORDER BY stream, version`
-
-// loadStates folds the states of streams from their decisive events.
-func (l *Log) loadStates(ctx context.Context, of map[stateKey]*request) (map[stateKey]*streamState, error) {
-	states := make(map[stateKey]*streamState, len(of))
-	byStream := make(map[domain.ID][]stateKey, len(of))
-	ids := make([]domain.ID, 0, len(of))
-	for k, r := range of {
-		states[k] = &streamState{state: r.fresh()}
-		if byStream[k.stream] == nil {
-			ids = append(ids, k.stream)
-		}
-		byStream[k.stream] = append(byStream[k.stream], k)
+// keep holds on to the state of r, which was read or changed, as the one used
+// last, and lets go of those used longest ago until it fits. One that does not
+// fit at all is not kept: its lane loads it each time.
+func (c *stateCache) keep(r *request) {
+	c.drop(r.state())
+	r.st.weight = stateOverhead + r.size(r.st.state)
+	if r.st.err != nil || r.st.weight > c.bound {
+		return
 	}
-	// The heads are read first: the events, read after, then hold every
-	// decisive one up to those versions, and perhaps some beyond.
-	var batch pgx.Batch
-	batch.Queue(loadHeads, uuids(ids)).Query(func(rows pgx.Rows) error {
-		var id domain.ID
-		var version, position int64
-		_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &version, &position}, func() error {
-			for _, k := range byStream[id] {
-				states[k].version, states[k].position = version, position
-			}
-			return nil
-		})
-		return err
-	})
-	batch.Queue(loadDecisive, uuids(ids)).Query(func(rows pgx.Rows) error {
-		var id domain.ID
-		var version, position int64
-		var typ string
-		var schema int
-		var payload []byte
-		_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &version, &position, &typ, &schema, &payload}, func() error {
-			e, err := domain.DecodeEvent(typ, schema, payload)
-			for _, k := range byStream[id] {
-				st := states[k]
-				if version > st.version {
-					st.version, st.position = version, position
-				}
-				if err != nil {
-					st.err = fmt.Errorf("%s version %d: %w", id, version, err)
-				} else {
-					of[k].evolve(st.state, e)
-				}
-			}
-			return nil
-		})
-		return err
-	})
-	return states, l.pool.SendBatch(ctx, &batch).Close()
+	for c.held+r.st.weight > c.bound {
+		c.states.RemoveOldest()
+		c.metrics.statesEvicted.Inc()
+	}
+	c.states.Add(r.state(), r.st)
+	c.count(r.st.weight)
+}
+
+// withdraw undoes what a plan that was not accepted did to the states. Decisive
+// events cannot be taken out of a state again: it is dropped. One without them
+// is as it was, but for its version, and has to learn why it was refused.
+func (c *stateCache) withdraw(p *plan) {
+	for _, s := range p.streams {
+		st := s.first.st
+		if s.guard > 0 {
+			c.drop(s.first.state())
+			continue
+		}
+		st.version, st.expired = s.known, true
+	}
 }

@@ -1,0 +1,17 @@
+package domain
+
+// What a state takes in memory, in bytes. A map's entry is counted with the
+// free room that a map keeps.
+const (
+	conversationSize = 128
+	memberSize       = 64
+	userSize         = 64
+)
+
+// Size is about how many bytes of memory the state takes.
+func (c *Conversation) Size() int {
+	return conversationSize + len(c.Kind) + len(c.Name) + memberSize*len(c.Members)
+}
+
+// Size is about how many bytes of memory the state takes.
+func (u *User) Size() int { return userSize + len(u.DisplayName) }
