@@ -8,8 +8,8 @@ import (
 	"ping/internal/web"
 )
 
-// logout ends the caller's session. The access token stays good until it
-// expires, at most 15 minutes, for any node verifies it by itself.
+// logout ends the caller's session. From its answer on this node refuses the
+// access token too, and a retry with it.
 func (c *commands) logout(ctx context.Context, _ *web.Action) (*struct{}, error) {
 	session := web.CallerFrom(ctx).SessionID
 	if err := c.identities.revoke(ctx, session); err != nil {
@@ -19,13 +19,13 @@ func (c *commands) logout(ctx context.Context, _ *web.Action) (*struct{}, error)
 	return nil, nil
 }
 
-// tellEnded lets the nodes close the session's sockets. Without Redis they
-// learn it when the access token expires; the session has ended all the same.
+// tellEnded lets the nodes refuse the session's access tokens and close its
+// sockets. Without Redis the other nodes read it from Postgres soon.
 func (c *commands) tellEnded(ctx context.Context, session domain.ID) {
 	// Also when the client has hung up by now.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := c.endings.Tell(ctx, session); err != nil {
-		c.logger.Warn("sockets of an ended session stay open until its token expires", "session_id", session.String(), "error", err)
+	if err := c.endings.TellSession(ctx, session); err != nil {
+		c.logger.Warn("other nodes learn later that a session ended", "session_id", session.String(), "error", err)
 	}
 }

@@ -71,7 +71,12 @@ func (s *system) start() *node {
 	require.NoError(s.t, err)
 	server := web.New(testkit.Logger(s.t))
 	web.Authenticate(server.API, n.tokens)
-	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), auth.NewEndings(s.redis),
+	nothing := func(domain.ID) {} // no sockets here
+	endings := auth.NewEndings(s.redis, s.pool, n.tokens, nothing, nothing, auth.Config{}, testkit.Logger(s.t))
+	require.NoError(s.t, endings.Load(ctx))
+	var hearing sync.WaitGroup
+	hearing.Go(func() { _ = endings.Run(ctx) }) // ends with ctx, without an error
+	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), endings,
 		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {
@@ -84,6 +89,7 @@ func (s *system) start() *node {
 	n.stop = sync.OnceFunc(func() {
 		n.http.Close()
 		n.stopLog()
+		hearing.Wait()
 	})
 	s.t.Cleanup(n.stop)
 	return n

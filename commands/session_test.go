@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/web"
 )
@@ -108,33 +107,49 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-func TestLogout(t *testing.T) {
+// refusesToken tells whether a node refuses an access token.
+func (n *node) refusesToken(t *testing.T, token string) bool {
+	a := n.do(t, request{method: "POST", path: "/v1/auth/ticket", token: token})
+	if a.status != http.StatusCreated {
+		a.refused(401, "unauthenticated")
+	}
+	return a.status != http.StatusCreated
+}
+
+// TestEndedSession: however a session ends, its access token is refused from
+// then on by the node that ended it, soon by the others, and by those to come.
+func TestEndedSession(t *testing.T) {
 	s := newSystem(t)
-	n := s.start()
-	ada := n.person(t, "Ada")
-	claims, err := n.tokens.Verify(ada.Token)
-	require.NoError(t, err)
-
-	ctx, cancel := context.WithCancel(context.Background())
-	ended, ready, done := make(chan domain.ID, 16), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		auth.NewEndings(s.redis).Listen(ctx, ready, func(session domain.ID) { ended <- session })
-	}()
-	defer func() { cancel(); <-done }()
-	<-ready
-
-	n.do(t, request{method: "POST", path: "/v1/auth/logout", token: ada.Token}).is(http.StatusNoContent)
-	n.do(t, refreshRequest(ada.Refresh, "")).refused(401, "refresh_token_invalid")
-	for {
-		select {
-		case session := <-ended:
-			if session == claims.SessionID {
-				return
+	n, other := s.start(), s.start()
+	for name, end := range map[string]func(t *testing.T, p person){
+		"by a logout": func(t *testing.T, p person) {
+			n.do(t, request{method: "POST", path: "/v1/auth/logout", token: p.Token}).is(http.StatusNoContent)
+		},
+		"by a refresh token used twice": func(t *testing.T, p person) {
+			n.do(t, refreshRequest(p.Refresh, "")).is(http.StatusOK)
+			n.do(t, refreshRequest(p.Refresh, "")).refused(401, "refresh_token_invalid")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ada := n.person(t, "Ada")
+			elsewhere := into[web.Session](n.do(t, loginRequest(ada.Email, password)).is(http.StatusOK))
+			for _, node := range []*node{n, other} {
+				require.False(t, node.refusesToken(t, ada.Token))
 			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("no node heard of the logout")
-		}
+			end(t, ada)
+			require.True(t, n.refusesToken(t, ada.Token))
+			n.do(t, refreshRequest(ada.Refresh, "")).refused(401, "refresh_token_invalid")
+			require.Eventually(t, func() bool {
+				_, err := other.tokens.Verify(ada.Token)
+				return err != nil
+			}, 10*time.Second, time.Millisecond)
+			require.True(t, other.refusesToken(t, ada.Token))
+			later := s.start()
+			require.True(t, later.refusesToken(t, ada.Token))
+			for _, node := range []*node{n, other, later} {
+				require.False(t, node.refusesToken(t, elsewhere.AccessToken), "the user's other session goes on")
+			}
+		})
 	}
 }
 

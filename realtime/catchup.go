@@ -35,7 +35,7 @@ func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
 	for {
 		err := u.round(ctx)
 		if err == nil {
-			u.at(stepReplayed)
+			u.hub.at(stepReplayed)
 			err = u.pace(ctx, nil)
 		}
 		switch {
@@ -51,17 +51,18 @@ func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
 	}
 }
 
-// step is a place in catchUp where the order of things matters.
+// step is a place in the life of a stream where the order of things matters.
 type step int
 
 const (
-	stepSnapshot   step = iota // memberships are read, nothing is subscribed
+	stepVerified   step = iota // a token or ticket is good, the stream is not of it yet
+	stepSnapshot               // memberships are read, nothing is subscribed
 	stepSubscribed             // live events are held back, nothing is replayed
 	stepReplayed               // live events are still held back
 )
 
-func (u *upturn) at(reached step) {
-	if act := u.hub.reached.Load(); act != nil {
+func (h *Hub) at(reached step) {
+	if act := h.reached.Load(); act != nil {
 		(*act)(reached)
 	}
 }
@@ -116,7 +117,7 @@ func (u *upturn) round(ctx context.Context) error {
 	if err := u.subscribe(ctx); err != nil {
 		return err
 	}
-	u.at(stepSubscribed)
+	u.hub.at(stepSubscribed)
 	streams := u.streams()
 	ids := make([]domain.ID, len(streams))
 	for i, st := range streams {
@@ -155,7 +156,7 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 	if u.known, err = loadMemberships(ctx, u.hub.pool, u.hub.log, u.socket.user); err != nil {
 		return err
 	}
-	u.at(stepSnapshot)
+	u.hub.at(stepSnapshot)
 	bounded, cancel := context.WithTimeout(ctx, hubWait)
 	defer cancel()
 	u.cut = make([]int64, len(u.hub.partitions))

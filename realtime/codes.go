@@ -29,6 +29,8 @@ const (
 	CloseProtocol CloseCode = 4500
 	// CloseLoggedOut: the session was ended; log in again.
 	CloseLoggedOut CloseCode = 4501
+	// CloseErased: the user is erased; there is nobody to log in as.
+	CloseErased CloseCode = 4502
 )
 
 // Codes of RFC 6455 that a client may see as well. All of them mean that the
@@ -45,6 +47,7 @@ var closeReasons = map[CloseCode]string{
 	CloseInternal:    "internal error: reconnect and resume",
 	CloseProtocol:    "too many invalid frames",
 	CloseLoggedOut:   "session ended",
+	CloseErased:      "user erased",
 	closeInvalidText: "text frames are UTF-8",
 }
 

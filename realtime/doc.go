@@ -97,13 +97,15 @@
 // `ping` to find out whether the server is there.
 //
 // A stream ends with its access token (4002) unless `refresh` brings a newer
-// one of the same user; with its session (4501); and when too much waits for
-// a client that does not read (4001). Frames that are not accepted are
-// answered by `error`; the fifth within a minute of one another closes (4500).
-// A message over 64 KiB closes with 1009, text that is not UTF-8 with 1007. All
-// codes are in codes.go: after 4000-4499, and when the connection breaks
-// without a code, a client reconnects, with backoff and jitter, and resumes;
-// after 4500-4999 it does not.
+// one of the same user; with its session (4501), which is that of its newest
+// token; when its user is erased (4502); and when too much waits for a client
+// that does not read (4001). A token of what has ended is refused, on every
+// node: before the upgrade by 401 unauthenticated, in `refresh` by the error
+// token_invalid. Frames that are not accepted are answered by `error`; the fifth
+// within a minute of one another closes (4500). A message over 64 KiB closes
+// with 1009, text that is not UTF-8 with 1007. All codes are in codes.go: after
+// 4000-4499, and when the connection breaks without a code, a client
+// reconnects, with backoff and jitter, and resumes; after 4500-4999 it does not.
 //
 // # How it is made
 //

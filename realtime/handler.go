@@ -42,6 +42,7 @@ func (h *Hub) serve(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	h.at(stepVerified)
 	if !h.admit() {
 		return errShuttingDown
 	}
@@ -112,7 +113,14 @@ func (h *Hub) authenticate(r *http.Request) (auth.Claims, error) {
 		return claims, nil
 	}
 	if ticket := r.URL.Query().Get("ticket"); ticket != "" {
-		return h.tickets.Redeem(r.Context(), ticket)
+		claims, err := h.tickets.Redeem(r.Context(), ticket)
+		if err != nil {
+			return auth.Claims{}, err
+		}
+		if h.tokens.Ended(claims) != auth.NotEnded {
+			return auth.Claims{}, web.ErrUnauthenticated
+		}
+		return claims, nil
 	}
 	return auth.Claims{}, web.ErrUnauthenticated
 }

@@ -181,14 +181,6 @@ func TestFrames(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		}
 	})
-
-	t.Run("logout_closes_the_sessions_streams", func(t *testing.T) {
-		mine, others := n.open(user), n.open(newID())
-		n.hub.CloseSession(user)
-		require.Equal(t, CloseLoggedOut, mine.closed())
-		others.write(map[string]any{"type": "ping"})
-		require.Equal(t, "pong", others.next().Type)
-	})
 }
 
 func within(t testing.TB, d time.Duration) context.Context {

@@ -44,7 +44,7 @@ type Hub struct {
 	stopped  bool
 	left     chan struct{} // told when a stream has ended
 
-	reached atomic.Pointer[func(step)] // set by tests to act at a step of a stream's start
+	reached atomic.Pointer[func(step)] // set by tests to act at a step of a stream
 }
 
 // New makes a hub; it serves streams while Run runs.
@@ -173,6 +173,11 @@ func (h *Hub) CloseSession(session domain.ID) {
 			s.conn.close(CloseLoggedOut)
 		}
 	}
+}
+
+// CloseUser closes the streams that a user who is erased has on this node.
+func (h *Hub) CloseUser(user domain.ID) {
+	h.users.each(user, func(s *socket) { s.conn.close(CloseErased) })
 }
 
 // Drain refuses new streams, asks the clients of the others to come back,

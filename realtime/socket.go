@@ -53,6 +53,7 @@ func (s *socket) start() {
 	defer s.connected()
 	h := s.hub
 	h.users.add(s)
+	s.endIfEnded()
 	if h.draining.Load() {
 		h.sendAway(s)
 	}
@@ -116,6 +117,20 @@ func (s *socket) expireAt(at time.Time) {
 		s.expiry = time.AfterFunc(time.Until(at), func() { s.conn.close(CloseExpired) })
 	} else {
 		s.expiry.Reset(time.Until(at))
+	}
+}
+
+// endIfEnded closes a stream whose session or user ended after its token was
+// verified and before the hub could find the stream by it.
+func (s *socket) endIfEnded() {
+	s.mu.Lock()
+	claims := s.claims
+	s.mu.Unlock()
+	switch s.hub.tokens.Ended(claims) {
+	case auth.SessionEnded:
+		s.conn.close(CloseLoggedOut)
+	case auth.UserErased:
+		s.conn.close(CloseErased)
 	}
 }
 
@@ -225,10 +240,12 @@ func (s *socket) refresh(frame clientFrame) {
 	case claims.UserID != s.user:
 		s.refuse(errTokenOfOther, frame.ID)
 	default:
+		s.hub.at(stepVerified)
 		s.mu.Lock()
 		s.claims = claims
 		s.mu.Unlock()
 		s.expireAt(claims.ExpiresAt)
+		s.endIfEnded()
 	}
 }
 

@@ -67,7 +67,11 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 		return nil, err
 	}
 	tickets := auth.NewTickets(n.redis)
-	n.endings = auth.NewEndings(n.redis)
+	n.hub = realtime.New(n.log, n.pool, tokens, tickets, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
+	n.endings = auth.NewEndings(n.redis, n.pool, tokens, n.hub.CloseSession, n.hub.CloseUser, auth.Config{}, logger)
+	if err := n.endings.Load(ctx); err != nil {
+		return nil, err
+	}
 
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
@@ -75,7 +79,6 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, commands.Reads(reads), commands.Config{}, logger); err != nil {
 		return nil, err
 	}
-	n.hub = realtime.New(n.log, n.pool, tokens, tickets, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
 	n.hub.Register(n.web.Echo)
 	realtime.Describe(n.web.API.OpenAPI())
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"ping/internal/parts"
@@ -152,6 +153,73 @@ func TestNodes(t *testing.T) {
 		require.Contains(t, string(content), "ping_streams 0")
 		require.Contains(t, string(content), "process_cpu_seconds_total")
 	})
+}
+
+// TestEndedIsRefused: what has ended is refused by all nodes, also by one that
+// cannot hear of it and by one that was not there.
+func TestEndedIsRefused(t *testing.T) {
+	w := newWorld(t)
+	deaf := w
+	deaf.cfg.RedisURL = "unix:///nonexistent/redis.sock"
+	bases := []string{startNode(t, w), startNode(t, w), startNode(t, deaf)}
+
+	// ended waits until all nodes refuse a user whose token was good, and have
+	// closed the user's streams.
+	ended := func(t *testing.T, name string, code websocket.StatusCode, end func(user *client)) {
+		t.Helper()
+		user := register(t, bases[0], name)
+		status := func(base string) int {
+			c := &client{base: base, token: user.token}
+			return c.call(t, "GET", "/v1/conversations", nil).status
+		}
+		var streams []*websocket.Conn
+		for _, base := range bases {
+			require.Equal(t, http.StatusOK, status(base))
+			streams = append(streams, openStream(t, base, user))
+		}
+		end(user)
+		for i, base := range append(bases, startNode(t, w)) {
+			require.Eventually(t, func() bool { return status(base) == http.StatusUnauthorized }, 10*time.Second, 10*time.Millisecond, "node %d", i)
+		}
+		for _, stream := range streams {
+			require.Equal(t, code, closeStatus(t, stream))
+		}
+	}
+	t.Run("a session that was logged out", func(t *testing.T) {
+		ended(t, "ada", 4501, func(user *client) {
+			require.Equal(t, http.StatusNoContent, user.call(t, "POST", "/v1/auth/logout", nil).status)
+			require.Equal(t, http.StatusUnauthorized, user.call(t, "POST", "/v1/auth/ticket", nil).status, "at once where it ended")
+		})
+	})
+	t.Run("a user who asked to be erased", func(t *testing.T) {
+		ended(t, "bob", 4502, func(user *client) {
+			db, err := pgx.Connect(t.Context(), w.cfg.DatabaseURL)
+			require.NoError(t, err)
+			defer db.Close(t.Context())
+			_, err = db.Exec(t.Context(), `INSERT INTO identity.erasures (user_id) VALUES ($1)`, user.id)
+			require.NoError(t, err)
+		})
+	})
+	t.Run("a session that a node without Redis logged out", func(t *testing.T) {
+		ended(t, "cem", 4501, func(user *client) {
+			there := &client{base: bases[2], token: user.token}
+			require.Equal(t, http.StatusNoContent, there.call(t, "POST", "/v1/auth/logout", nil).status)
+			require.Equal(t, http.StatusUnauthorized, there.call(t, "GET", "/v1/conversations", nil).status, "at once where it ended")
+		})
+	})
+}
+
+// closeStatus reads a stream up to its end.
+func closeStatus(t *testing.T, ws *websocket.Conn) websocket.StatusCode {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		if _, _, err := ws.Read(ctx); err != nil {
+			require.NoError(t, ctx.Err())
+			return websocket.CloseStatus(err)
+		}
+	}
 }
 
 func TestNodeEndsWithItsReason(t *testing.T) {

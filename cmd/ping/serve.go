@@ -103,10 +103,7 @@ func (n *node) run(ctx context.Context, l listeners) error {
 	readers := newStage(ctx, fail)
 	readers.run("projections", n.runner.Run)
 	readers.run("realtime", n.hub.Run)
-	readers.run("ended sessions", func(ctx context.Context) error {
-		n.endings.Listen(ctx, nil, n.hub.CloseSession)
-		return nil
-	})
+	readers.run("ended sessions", n.endings.Run)
 	servers := newStage(ctx, fail)
 	web := n.web.HTTPServer("")
 	serve(servers, "http", web, l.clients)

@@ -3,40 +3,141 @@ package auth
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
 	"ping/domain"
 )
 
-// endingsChannel carries the ids of sessions as they end.
-const endingsChannel = "ping:session-ended"
+const (
+	// endingsChannel carries what ends: the id of a session as it is, that of
+	// an erased user after userPrefix.
+	endingsChannel = "ping:session-ended"
+	userPrefix     = "user:"
+	// readWait bounds one reading of Postgres.
+	readWait = 5 * time.Second
+	// readAgain is how far each reading goes back behind the one before: a
+	// session is revoked as of when that began, and seen once it is committed.
+	// No request lasts as long.
+	readAgain = time.Minute
+)
 
-// Endings tell every node when a session ends, so that its sockets close at
-// once. They are a courtesy and not the guard: a node that misses one still
-// refuses the session when its access token expires.
-type Endings struct{ rdb redis.UniversalClient }
+// Config tunes Endings. The zero value of each field means its default.
+type Config struct {
+	// ReadEvery is how often Postgres is asked for what has ended, which is
+	// how late a node may learn what it did not hear. Default: 2 s.
+	ReadEvery time.Duration
+}
 
-// NewEndings tells and hears over Redis.
-func NewEndings(rdb redis.UniversalClient) *Endings { return &Endings{rdb: rdb} }
+// Endings lets every node refuse at once what has ended: sessions, by a logout
+// or a stolen refresh token, and users who are erased.
+//
+// Whoever ends something commits it to Postgres and then tells it here: this
+// node refuses it before its client is answered, the others when they hear of
+// it over Redis. What is not heard, because Redis is away or the node was not
+// there yet, is read from Postgres, when a node starts and every
+// Config.ReadEvery. So Redis makes it quick, and Postgres makes it certain.
+type Endings struct {
+	rdb    redis.UniversalClient
+	pool   *pgxpool.Pool
+	tokens *Tokens
+	cfg    Config
+	logger *slog.Logger
+	// What to do once about each ending after its tokens are refused.
+	closeSession, closeUser func(domain.ID)
 
-// Tell says that a session has ended.
-func (e *Endings) Tell(ctx context.Context, session domain.ID) error {
-	if err := e.rdb.Publish(ctx, endingsChannel, session.String()).Err(); err != nil {
-		return fmt.Errorf("tell that a session ended: %w", err)
+	readTo time.Time // by Postgres's clock; used by Load alone
+}
+
+// NewEndings lets tokens know what has ended. closeSession and closeUser are
+// called for each session and erased user, from any goroutine, when its tokens
+// are refused already; they close what was opened with them.
+func NewEndings(rdb redis.UniversalClient, pool *pgxpool.Pool, tokens *Tokens, closeSession, closeUser func(domain.ID),
+	cfg Config, logger *slog.Logger) *Endings {
+	if cfg.ReadEvery == 0 {
+		cfg.ReadEvery = 2 * time.Second
+	}
+	return &Endings{rdb: rdb, pool: pool, tokens: tokens, closeSession: closeSession, closeUser: closeUser, cfg: cfg, logger: logger}
+}
+
+// TellSession says that a session has ended. This node refuses it from now on,
+// also when the error is that the others could not be told.
+func (e *Endings) TellSession(ctx context.Context, session domain.ID) error {
+	e.learn(SessionEnded, session)
+	return e.publish(ctx, session.String())
+}
+
+// TellUser says that a user is to be erased, as TellSession does of a session.
+// The user's row is in identity.erasures by then.
+func (e *Endings) TellUser(ctx context.Context, user domain.ID) error {
+	e.learn(UserErased, user)
+	return e.publish(ctx, userPrefix+user.String())
+}
+
+func (e *Endings) publish(ctx context.Context, message string) error {
+	if err := e.rdb.Publish(ctx, endingsChannel, message).Err(); err != nil {
+		return fmt.Errorf("tell what has ended: %w", err)
 	}
 	return nil
 }
 
-// Listen calls ended for each session that ends, until ctx does. A lost
-// connection to Redis is made anew; what is said meanwhile is missed. ready,
-// when not nil, is closed once the subscription stands.
-func (e *Endings) Listen(ctx context.Context, ready chan<- struct{}, ended func(session domain.ID)) {
+// Run hears and reads what ends, until ctx does.
+func (e *Endings) Run(ctx context.Context) error {
+	var listening sync.WaitGroup
+	listening.Go(func() { e.listen(ctx) })
+	defer listening.Wait()
+	ticker := time.NewTicker(e.cfg.ReadEvery)
+	defer ticker.Stop()
+	for {
+		if err := e.Load(ctx); err != nil && ctx.Err() == nil {
+			e.logger.Warn("what has ended cannot be read", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// endedSQL reads what has ended since $1, and no longer ago than $2. Erasures
+// are few: all are read that tokens could be left of.
+const endedSQL = `
+SELECT now(),
+       ARRAY(SELECT id FROM identity.sessions WHERE revoked_at > greatest($1::timestamptz, now() - $2::interval)),
+       ARRAY(SELECT user_id FROM identity.erasures WHERE finished_at IS NULL OR finished_at > now() - $2::interval)`
+
+// Load reads what has ended, the first time all that matters. Call it before a
+// node serves, and not beside Run.
+func (e *Endings) Load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	var now time.Time
+	var sessions, users [][16]byte
+	if err := e.pool.QueryRow(ctx, endedSQL, e.readTo.Add(-readAgain), remembered).Scan(&now, &sessions, &users); err != nil {
+		return fmt.Errorf("read what has ended: %w", err)
+	}
+	e.readTo = now
+	for _, id := range sessions {
+		e.learn(SessionEnded, id)
+	}
+	for _, id := range users {
+		e.learn(UserErased, id)
+	}
+	e.tokens.revoked.forget(e.tokens.now())
+	return nil
+}
+
+// listen learns what other nodes tell. A lost connection to Redis is made anew;
+// what is told meanwhile is read.
+func (e *Endings) listen(ctx context.Context) {
 	sub := e.rdb.Subscribe(ctx, endingsChannel)
 	defer sub.Close()
-	if _, err := sub.Receive(ctx); err == nil && ready != nil {
-		close(ready)
-	}
 	messages := sub.Channel()
 	for {
 		select {
@@ -46,9 +147,31 @@ func (e *Endings) Listen(ctx context.Context, ready chan<- struct{}, ended func(
 			if !ok {
 				return
 			}
-			if session, err := domain.ParseID(m.Payload); err == nil {
-				ended(session)
-			}
+			e.hear(m.Payload)
 		}
+	}
+}
+
+// hear passes over what it does not understand: a newer node may tell more.
+func (e *Endings) hear(message string) {
+	ending, id := SessionEnded, message
+	if user, ok := strings.CutPrefix(message, userPrefix); ok {
+		ending, id = UserErased, user
+	}
+	if parsed, err := domain.ParseID(id); err == nil {
+		e.learn(ending, parsed)
+	}
+}
+
+// learn refuses first and closes then: what is opened in between is closed by
+// whoever opens it, who asks Tokens.Ended once it can be closed.
+func (e *Endings) learn(ending Ending, id domain.ID) {
+	if !e.tokens.revoked.add(ending, id, e.tokens.now()) {
+		return
+	}
+	if ending == UserErased {
+		e.closeUser(id)
+	} else {
+		e.closeSession(id)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/testkit"
 )
@@ -62,22 +61,4 @@ func TestTickets(t *testing.T) {
 			require.ErrorIs(t, err, auth.ErrTicketInvalid)
 		}
 	})
-}
-
-func TestEndings(t *testing.T) {
-	rdb := testkit.Redis(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	session, heard := newID(), make(chan domain.ID, 16)
-	var listeners sync.WaitGroup
-	for range 2 { // two nodes
-		ready := make(chan struct{})
-		listeners.Go(func() { auth.NewEndings(rdb).Listen(ctx, ready, func(id domain.ID) { heard <- id }) })
-		<-ready
-	}
-	require.NoError(t, rdb.Publish(ctx, "ping:session-ended", "no id").Err(), "what is no id is passed over")
-	require.NoError(t, auth.NewEndings(rdb).Tell(ctx, session))
-	require.Equal(t, session, <-heard)
-	require.Equal(t, session, <-heard)
-	cancel()
-	listeners.Wait()
 }

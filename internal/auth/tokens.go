@@ -1,5 +1,6 @@
 // Package auth proves who a caller is: access tokens, which any node can
-// verify by itself, and tickets, which open one WebSocket.
+// verify by itself, tickets, which open one WebSocket, and what every node must
+// know to refuse both: which sessions have ended, and which users are erased.
 package auth
 
 import (
@@ -19,7 +20,8 @@ import (
 
 const (
 	issuer = "ping"
-	// tokenLife is short because an access token cannot be taken back.
+	// tokenLife is short, so that nodes need not remember for long what has
+	// ended.
 	tokenLife = 15 * time.Minute
 	// leeway is how far the clocks of two nodes may be apart.
 	leeway = 5 * time.Second
@@ -30,8 +32,8 @@ const (
 	MinSecret = 32
 )
 
-// ErrTokenInvalid says that a token is not ours, was changed or has expired.
-// It does not say which: only an attacker would gain from it.
+// ErrTokenInvalid says that a token is not ours, was changed, has expired or
+// is of what has ended. It does not say which: only an attacker would gain.
 var ErrTokenInvalid = errors.New("access token invalid")
 
 // Claims is what a token says of its bearer.
@@ -50,6 +52,7 @@ type Tokens struct {
 	// verified remembers tokens whose signature was checked: a client sends
 	// the same one with each of its messages.
 	verified *lru.Cache[string, Claims]
+	revoked  revocations // filled by Endings
 }
 
 type jwtClaims struct {
@@ -73,7 +76,7 @@ func NewTokens(secret []byte, now func() time.Time) (*Tokens, error) {
 		jwt.WithLeeway(leeway),
 		jwt.WithTimeFunc(now),
 	)
-	return &Tokens{secret: secret, now: now, parser: parser, verified: verified}, nil
+	return &Tokens{secret: secret, now: now, parser: parser, verified: verified, revoked: newRevocations()}, nil
 }
 
 // Issue makes an access token and tells how long it is good for.
@@ -95,8 +98,25 @@ func (t *Tokens) Issue(user, session domain.ID) (token string, expiresIn time.Du
 }
 
 // Verify returns what a token that Issue made says; ErrTokenInvalid for any
-// other and for one that has expired.
+// other, and for one that has expired or is of what has ended.
 func (t *Tokens) Verify(token string) (Claims, error) {
+	claims, err := t.check(token)
+	if err != nil {
+		return Claims{}, err
+	}
+	if t.revoked.of(claims) != NotEnded {
+		return Claims{}, ErrTokenInvalid
+	}
+	return claims, nil
+}
+
+// Ended tells whether the bearer of a ticket, or of a stream, is refused by now.
+// Of what Endings closes, ask it again once Endings can find it: an ending that
+// came before is told here, and one that comes later closes it.
+func (t *Tokens) Ended(claims Claims) Ending { return t.revoked.of(claims) }
+
+// check verifies all but that the session goes on.
+func (t *Tokens) check(token string) (Claims, error) {
 	if claims, ok := t.verified.Get(token); ok {
 		if t.now().After(claims.ExpiresAt.Add(leeway)) {
 			t.verified.Remove(token)
