@@ -52,7 +52,7 @@ WITH asked AS MATERIALIZED (
        AND (s.sent_at, s.conversation_id, s.seq) >= ($11, $12, $13)
      ORDER BY s.sent_at DESC, s.conversation_id DESC, s.seq DESC
      LIMIT $14
-), ranked AS (
+), ranked AS MATERIALIZED (
     SELECT c.conversation_id, c.seq,
            ln(greatest(ts_rank_cd(s.words, c.query, 1), 1e-6)) / ln(2) + extract(epoch FROM c.sent_at)::float8 / (90 * 86400) AS score
       FROM candidates c
