@@ -20,6 +20,7 @@ var tables = map[string][]string{
 	"timeline":  {"messages", "reactions"},
 	"inbox":     {"conversations", "skips", "members", "mentions"},
 	"directory": {"users", "blocks"},
+	"search":    {"messages"},
 }
 
 // clear empties the database's log, checkpoints and tables, which is faster

@@ -20,6 +20,7 @@ const (
 	timeline  = "timeline"
 	inbox     = "inbox"
 	directory = "directory"
+	search    = "search"
 )
 
 // reads is what the handlers share.
@@ -61,6 +62,9 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
 	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users", cursor), r.listBlocks)
 	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users", "user_not_found"), r.getUser)
 	huma.Register(api, get("/v1/users", "find-users", "Users whose display name or handle begins so", "users", cursor), r.findUsers)
+	searching := get("/v1/search", "search", "Messages that the caller may see: best first", "messages", outside, cursor, "search_too_broad")
+	searching.Metadata["limit"] = "search"
+	huma.Register(api, searching, r.search)
 	return Reads{
 		Conversation: func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
 			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {

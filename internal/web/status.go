@@ -86,6 +86,7 @@ var statuses = map[string]int{
 	"emoji_invalid":      http.StatusUnprocessableEntity,
 	"block_self":         http.StatusUnprocessableEntity,
 	"too_many_blocked":   http.StatusUnprocessableEntity,
+	"search_too_broad":   http.StatusUnprocessableEntity,
 
 	"client_gone":   statusClientGone,
 	"internal":      http.StatusInternalServerError,
