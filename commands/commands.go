@@ -12,6 +12,7 @@ import (
 	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/eventlog"
+	"ping/internal/limits"
 	"ping/internal/web"
 )
 
@@ -27,6 +28,11 @@ type Config struct {
 // conversation that exists already.
 type ReadConversation func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error)
 
+// LimitLogin refuses a login to an account, known or not, that was tried too
+// often of late, wherever from. That leaves a thief few passwords to try, at
+// the price that he can keep the owner from logging in for as long as he tries.
+type LimitLogin func(ctx context.Context, email string) error
+
 // commands is what the handlers share.
 type commands struct {
 	log          *eventlog.Log
@@ -36,26 +42,27 @@ type commands struct {
 	tickets      *auth.Tickets
 	endings      *auth.Endings
 	conversation ReadConversation
+	limitLogin   LimitLogin
 	logger       *slog.Logger
 }
 
-// Register adds the operations to an API that authenticates (see
-// web.Authenticate).
+// Register adds the operations to an API that authenticates and limits (see
+// web.Authenticate and web.Limit).
 func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets,
-	endings *auth.Endings, conversation ReadConversation, cfg Config, logger *slog.Logger) error {
+	endings *auth.Endings, conversation ReadConversation, limitLogin LimitLogin, cfg Config, logger *slog.Logger) error {
 	passwords, err := newPasswords(cfg.BcryptCost)
 	if err != nil {
 		return err
 	}
 	c := &commands{
 		log: log, identities: &identities{pool: pool}, passwords: passwords, tokens: tokens, tickets: tickets,
-		endings: endings, conversation: conversation, logger: logger,
+		endings: endings, conversation: conversation, limitLogin: limitLogin, logger: logger,
 	}
 	open := func(method, path, id, summary string, status int) huma.Operation {
 		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status, Tags: []string{"auth"}}
 	}
-	huma.Register(api, open(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated), c.register)
-	huma.Register(api, open(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK), c.login)
+	huma.Register(api, web.Limited(open(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated), limits.Register), c.register)
+	huma.Register(api, web.Limited(open(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK), limits.Login), c.login)
 	huma.Register(api, open(http.MethodPost, "/v1/auth/refresh", "refresh", "Exchange a refresh token for a new session", http.StatusOK), c.refresh)
 
 	closed := func(method, path, id, summary string, status int, tag string) huma.Operation {
@@ -66,15 +73,19 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 	huma.Register(api, closed(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
 	huma.Register(api, closed(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth"), c.ticket)
 
-	huma.Register(api, closed(http.MethodPost, "/v1/conversations", "create-conversation",
+	// What reaches others shares one limit.
+	reaching := func(method, path, id, summary string, status int, tag string) huma.Operation {
+		return web.Limited(closed(method, path, id, summary, status, tag), limits.Send)
+	}
+	huma.Register(api, reaching(http.MethodPost, "/v1/conversations", "create-conversation",
 		"Create a conversation", http.StatusCreated, "conversations"), c.createConversation)
-	huma.Register(api, closed(http.MethodPost, "/v1/conversations/{conversation_id}/members", "add-member",
+	huma.Register(api, reaching(http.MethodPost, "/v1/conversations/{conversation_id}/members", "add-member",
 		"Add a member", http.StatusCreated, "members"), c.addMember)
-	huma.Register(api, closed(http.MethodDelete, "/v1/conversations/{conversation_id}/members/{user_id}", "remove-member",
+	huma.Register(api, reaching(http.MethodDelete, "/v1/conversations/{conversation_id}/members/{user_id}", "remove-member",
 		"Remove a member, or leave", http.StatusNoContent, "members"), c.removeMember)
-	huma.Register(api, closed(http.MethodPost, "/v1/conversations/{conversation_id}/messages", "send-message",
+	huma.Register(api, reaching(http.MethodPost, "/v1/conversations/{conversation_id}/messages", "send-message",
 		"Send a message", http.StatusCreated, "messages"), c.sendMessage)
-	huma.Register(api, closed(http.MethodPut, "/v1/conversations/{conversation_id}/read", "advance-read",
+	huma.Register(api, reaching(http.MethodPut, "/v1/conversations/{conversation_id}/read", "advance-read",
 		"Mark as read", http.StatusOK, "conversations"), c.advanceRead)
 
 	alsoOK(api, "/v1/conversations", "The two have a direct conversation already: this one.")
