@@ -24,7 +24,7 @@
 //
 // The limits fail open: what they hold back is abuse, and messages that can be
 // stored are worth more. One request at a time finds out whether Redis is
-// back, once a second, and waits a quarter of one at most; all others go on
+// back, once a second, and waits half of one at most; all others go on
 // unasked. Each outage is logged once, at its begin and at its end.
 //
 // # What is kept

@@ -16,7 +16,7 @@ import (
 const (
 	// patience is how long a request waits for Redis before it goes on
 	// without having been counted.
-	patience = 250 * time.Millisecond
+	patience = 500 * time.Millisecond
 	// maxTallies bounds the subjects that a node remembers: some 3 MB. Of one
 	// that is forgotten, what was not settled is forgiven.
 	maxTallies = 10_000

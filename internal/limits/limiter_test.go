@@ -250,10 +250,10 @@ func TestRedisAway(t *testing.T) {
 		t.Helper()
 		began := time.Now()
 		var wg sync.WaitGroup
-		for range 8 {
+		for i := range 8 {
 			wg.Go(func() {
 				for range 100 {
-					if d := l.Take(ctx, Login, "bob"); d != (Decision{Allowed: true}) {
+					if d := l.Take(ctx, Login, "bob "+strconv.Itoa(i)); d != (Decision{Allowed: true}) {
 						t.Errorf("it is %+v", d)
 					}
 				}
