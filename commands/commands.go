@@ -13,6 +13,7 @@ import (
 	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/eventlog"
+	"ping/internal/limits"
 	"ping/internal/web"
 )
 
@@ -35,6 +36,11 @@ type Reads struct {
 	Message      func(ctx context.Context, user, conversation, message domain.ID, at eventlog.At) (web.Message, error)
 }
 
+// LimitLogin refuses a login to an account, known or not, that was tried too
+// often of late, wherever from. That leaves a thief few passwords to try, at
+// the price that he can keep the owner from logging in for as long as he tries.
+type LimitLogin func(ctx context.Context, email string) error
+
 // commands is what the handlers share.
 type commands struct {
 	log        *eventlog.Log
@@ -44,22 +50,23 @@ type commands struct {
 	tickets    *auth.Tickets
 	endings    *auth.Endings
 	reads      Reads
+	limitLogin LimitLogin
 	directs    *directs
 	markers    *markerGate
 	logger     *slog.Logger
 }
 
-// Register adds the operations to an API that authenticates (see
-// web.Authenticate).
+// Register adds the operations to an API that authenticates and limits (see
+// web.Authenticate and web.Limit).
 func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets,
-	endings *auth.Endings, reads Reads, cfg Config, logger *slog.Logger) error {
+	endings *auth.Endings, reads Reads, limitLogin LimitLogin, cfg Config, logger *slog.Logger) error {
 	passwords, err := newPasswords(cfg.BcryptCost)
 	if err != nil {
 		return err
 	}
 	c := &commands{
 		log: log, identities: &identities{pool: pool}, passwords: passwords, tokens: tokens, tickets: tickets,
-		endings: endings, reads: reads, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
+		endings: endings, reads: reads, limitLogin: limitLogin, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
 	}
 	c.registerAuth(api)
 	c.registerUsers(api)
@@ -77,6 +84,11 @@ func operation(method, path, id, summary string, status int, tag string, refusal
 	}, refusals...)
 }
 
+// reaching describes what others get to see; all of it shares one limit.
+func reaching(method, path, id, summary string, status int, tag string, refusals ...string) huma.Operation {
+	return web.Limited(operation(method, path, id, summary, status, tag, refusals...), limits.Send)
+}
+
 // open lets anyone call an operation.
 func open(op huma.Operation) huma.Operation {
 	op.Security = nil
@@ -84,10 +96,10 @@ func open(op huma.Operation) huma.Operation {
 }
 
 func (c *commands) registerAuth(api huma.API) {
-	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated, "auth",
-		"email_invalid", "password_invalid", "name_invalid", "email_taken", "busy")), c.register)
-	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK, "auth",
-		"invalid_credentials", "busy")), c.login)
+	huma.Register(api, web.Limited(open(operation(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated, "auth",
+		"email_invalid", "password_invalid", "name_invalid", "email_taken", "busy")), limits.Register), c.register)
+	huma.Register(api, web.Limited(open(operation(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK, "auth",
+		"invalid_credentials", "busy")), limits.Login), c.login)
 	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Exchange a refresh token for a new session", http.StatusOK, "auth",
 		"refresh_token_invalid")), c.refresh)
 	huma.Register(api, operation(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
@@ -105,17 +117,17 @@ func (c *commands) registerUsers(api huma.API) {
 
 func (c *commands) registerConversations(api huma.API) {
 	const conversation = "/v1/conversations/{conversation_id}"
-	huma.Register(api, operation(http.MethodPost, "/v1/conversations", "create-conversation", "Create a conversation", http.StatusCreated, "conversations",
+	huma.Register(api, reaching(http.MethodPost, "/v1/conversations", "create-conversation", "Create a conversation", http.StatusCreated, "conversations",
 		"user_not_found", "direct_with_self", "direct_needs_one", "conversation_kind", "name_invalid", "name_on_direct", "too_many_members", "blocked", "behind"), c.createConversation)
-	huma.Register(api, operation(http.MethodPatch, conversation, "rename-conversation", "Change a group's name or topic", http.StatusOK, "conversations",
+	huma.Register(api, reaching(http.MethodPatch, conversation, "rename-conversation", "Change a group's name or topic", http.StatusOK, "conversations",
 		"conversation_not_found", "forbidden", "direct_is_fixed", "name_invalid", "topic_invalid", "behind"), c.renameConversation)
-	huma.Register(api, operation(http.MethodPut, conversation+"/read", "advance-read", "Mark as read", http.StatusOK, "conversations",
+	huma.Register(api, reaching(http.MethodPut, conversation+"/read", "advance-read", "Mark as read", http.StatusOK, "conversations",
 		"conversation_not_found", "seq_invalid"), c.advanceRead)
-	huma.Register(api, operation(http.MethodPost, conversation+"/members", "add-member", "Add a member", http.StatusCreated, "members",
+	huma.Register(api, reaching(http.MethodPost, conversation+"/members", "add-member", "Add a member", http.StatusCreated, "members",
 		"conversation_not_found", "forbidden", "direct_is_fixed", "user_not_found", "role_invalid"), c.addMember)
-	huma.Register(api, operation(http.MethodPatch, conversation+"/members/{user_id}", "change-role", "Change a member's role, or hand ownership over", http.StatusOK, "members",
+	huma.Register(api, reaching(http.MethodPatch, conversation+"/members/{user_id}", "change-role", "Change a member's role, or hand ownership over", http.StatusOK, "members",
 		"conversation_not_found", "forbidden", "direct_is_fixed", "member_not_found", "role_invalid", "last_owner"), c.changeRole)
-	huma.Register(api, operation(http.MethodDelete, conversation+"/members/{user_id}", "remove-member", "Remove a member, or leave", http.StatusNoContent, "members",
+	huma.Register(api, reaching(http.MethodDelete, conversation+"/members/{user_id}", "remove-member", "Remove a member, or leave", http.StatusNoContent, "members",
 		"conversation_not_found", "forbidden", "direct_is_fixed"), c.removeMember)
 }
 
@@ -124,13 +136,13 @@ func (c *commands) registerMessages(api huma.API) {
 	const message = messages + "/{message_id}"
 	// about describes what is done to a message by who may write.
 	about := func(method, path, id, summary string, refusals ...string) huma.Operation {
-		return operation(method, path, id, summary, http.StatusOK, "messages", append(refusals,
+		return reaching(method, path, id, summary, http.StatusOK, "messages", append(refusals,
 			"conversation_not_found", "forbidden", "blocked", "user_erased", "message_not_found", "message_deleted")...)
 	}
-	huma.Register(api, operation(http.MethodPost, messages, "send-message", "Send a message", http.StatusCreated, "messages",
+	huma.Register(api, reaching(http.MethodPost, messages, "send-message", "Send a message", http.StatusCreated, "messages",
 		"conversation_not_found", "forbidden", "blocked", "user_erased", "message_not_found", "body_empty", "body_too_long", "body_invalid"), c.sendMessage)
 	huma.Register(api, about(http.MethodPatch, message, "edit-message", "Edit a message", "body_empty", "body_too_long", "body_invalid", "behind"), c.editMessage)
-	huma.Register(api, operation(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages",
+	huma.Register(api, reaching(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages",
 		"conversation_not_found", "forbidden", "message_not_found"), c.deleteMessage)
 	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", "emoji_invalid"), c.addReaction)
 	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", "emoji_invalid"), c.removeReaction)

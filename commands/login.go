@@ -31,6 +31,9 @@ type sessionOutput struct {
 func (c *commands) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
 	var known credentials
 	if email, err := normalEmail(in.Body.Email); err == nil {
+		if err := c.limitLogin(ctx, email); err != nil {
+			return nil, err
+		}
 		if known, err = c.identities.find(ctx, email); err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/eventlog"
+	"ping/internal/limits"
 	"ping/internal/testkit"
 	"ping/internal/web"
 )
@@ -37,11 +39,13 @@ type system struct {
 	pool    *pgxpool.Pool
 	redis   *redis.Client
 	natsURL string
+	limits  string       // as limits.Parse reads them
+	proxies []*net.IPNet // whose X-Forwarded-For is believed
 }
 
 func newSystem(t testing.TB) *system {
 	t.Helper()
-	return &system{t: t, pool: testkit.Pool(t), redis: testkit.Redis(t), natsURL: testkit.NATS(t).ClientURL()}
+	return &system{t: t, pool: testkit.Pool(t), redis: testkit.Redis(t), natsURL: testkit.NATS(t).ClientURL(), limits: "off"}
 }
 
 // node is one running Ping, as far as commands go.
@@ -70,14 +74,18 @@ func (s *system) start() *node {
 	n.tokens, err = auth.NewTokens(bytes.Repeat([]byte("s"), auth.MinSecret), time.Now)
 	require.NoError(s.t, err)
 	server := web.New(testkit.Logger(s.t))
+	rates, err := limits.Parse(s.limits)
+	require.NoError(s.t, err)
+	limiter := limits.New(s.redis, rates, "secret", testkit.Logger(s.t))
 	web.Authenticate(server.API, n.tokens)
+	web.Limit(server.API, limiter, s.proxies)
 	nothing := func(domain.ID) {} // no sockets here
 	endings := auth.NewEndings(s.redis, s.pool, n.tokens, nothing, nothing, auth.Config{}, testkit.Logger(s.t))
 	require.NoError(s.t, endings.Load(ctx))
 	var hearing sync.WaitGroup
 	hearing.Go(func() { _ = endings.Run(ctx) }) // ends with ctx, without an error
 	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), endings,
-		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
+		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, web.LimitLogin(limiter), commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {
 		cancel()
@@ -90,6 +98,9 @@ func (s *system) start() *node {
 		n.http.Close()
 		n.stopLog()
 		hearing.Wait()
+		if err := limiter.Close(); err != nil {
+			s.t.Errorf("limiter: %v", err)
+		}
 	})
 	s.t.Cleanup(n.stop)
 	return n

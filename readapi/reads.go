@@ -12,6 +12,7 @@ import (
 	"ping/domain"
 	"ping/internal/checkpoint"
 	"ping/internal/eventlog"
+	"ping/internal/limits"
 	"ping/internal/web"
 )
 
@@ -62,9 +63,8 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
 	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users", cursor), r.listBlocks)
 	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users", "user_not_found"), r.getUser)
 	huma.Register(api, get("/v1/users", "find-users", "Users whose display name or handle begins so", "users", cursor), r.findUsers)
-	searching := get("/v1/search", "search", "Messages that the caller may see: best first", "messages", outside, cursor, "search_too_broad")
-	searching.Metadata["limit"] = "search"
-	huma.Register(api, searching, r.search)
+	huma.Register(api, web.Limited(get("/v1/search", "search", "Messages that the caller may see: best first", "messages",
+		outside, cursor, "search_too_broad"), limits.Search), r.search)
 	return Reads{
 		Conversation: func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
 			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {

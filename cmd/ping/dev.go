@@ -25,7 +25,7 @@ func devCommand() *cli.Command {
 		Flags: append([]cli.Flag{&cli.StringFlag{
 			Name: "data", Category: categoryParts, Usage: "the `folder` of the data, made when it isn't there",
 			Value: ".ping", Sources: cli.EnvVars("PING_DATA"),
-		}}, flags(map[string]string{"metrics-addr": "", "drain": "200ms"})...),
+		}}, flags(map[string]string{"metrics-addr": "", "drain": "200ms", "limits": "off"})...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			return runDev(ctx, cmd.String, cmd.Root().Writer, cmd.Root().ErrWriter)
 		},
@@ -116,8 +116,8 @@ func announce(out io.Writer, own *privateParts, addr string) {
 // writeEnv keeps the settings of a further node in the file env, which only this
 // user may read.
 func (p *privateParts) writeEnv(cfg Config) error {
-	env := fmt.Sprintf("DATABASE_URL=%s\nREDIS_URL=%s\nNATS_URL=%s\nJWT_SECRET=%s\n",
-		quote(cfg.DatabaseURL), quote(cfg.RedisURL), quote(cfg.NATSURL), quote(cfg.JWTSecret))
+	env := fmt.Sprintf("DATABASE_URL=%s\nREDIS_URL=%s\nNATS_URL=%s\nJWT_SECRET=%s\nPING_LIMITS=%s\n",
+		quote(cfg.DatabaseURL), quote(cfg.RedisURL), quote(cfg.NATSURL), quote(cfg.JWTSecret), quote(cfg.Limits.String()))
 	return parts.WriteFile(p.folder.Path("env"), []byte(env), 0o600)
 }
 

@@ -67,6 +67,9 @@ func TestDev(t *testing.T) {
 
 	dev, base := startDev(t, folder)
 	register(t, base, "ada")
+	env, err := os.ReadFile(filepath.Join(folder, "env"))
+	require.NoError(t, err)
+	require.Contains(t, string(env), "PING_LIMITS='off'", "one more node takes as much")
 	pids := partsOf(t, folder)
 	// As a terminal does: to all of the foreground's process group.
 	require.NoError(t, syscall.Kill(-dev.Process.Pid, syscall.SIGINT))

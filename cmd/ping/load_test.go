@@ -22,7 +22,8 @@ func serveAt(t *testing.T, w world, addr string) *exec.Cmd {
 	t.Helper()
 	node := exec.Command(os.Args[0], "serve", "--addr", addr)
 	node.Env = append(os.Environ(), runMain+"=yes", "DATABASE_URL="+w.cfg.DatabaseURL, "REDIS_URL="+w.cfg.RedisURL,
-		"NATS_URL="+w.cfg.NATSURL, "JWT_SECRET="+w.cfg.JWTSecret, "PING_DATABASE_CONNS="+strconv.Itoa(w.cfg.DatabaseConns))
+		"NATS_URL="+w.cfg.NATSURL, "JWT_SECRET="+w.cfg.JWTSecret, "PING_DATABASE_CONNS="+strconv.Itoa(w.cfg.DatabaseConns),
+		"PING_LIMITS=off")
 	node.Stderr = t.Output()
 	require.NoError(t, node.Start())
 	t.Cleanup(func() {

@@ -19,6 +19,7 @@ import (
 	"ping/commands"
 	"ping/internal/auth"
 	"ping/internal/eventlog"
+	"ping/internal/limits"
 	"ping/internal/web"
 	"ping/projections"
 	"ping/readapi"
@@ -36,6 +37,7 @@ type node struct {
 	runner  *projections.Runner
 	hub     *realtime.Hub
 	endings *auth.Endings
+	limiter *limits.Limiter
 	web     *web.Server
 	health  *health
 	metrics http.Handler
@@ -72,11 +74,14 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 	if err := n.endings.Load(ctx); err != nil {
 		return nil, err
 	}
+	n.limiter = limits.New(n.redis, cfg.Limits, tokens.DeriveSecret("limits"), logger)
 
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
+	web.Limit(n.web.API, n.limiter, cfg.Proxies)
 	reads := readapi.Register(n.web.API, n.pool, n.log)
-	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, commands.Reads(reads), commands.Config{}, logger); err != nil {
+	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, commands.Reads(reads), web.LimitLogin(n.limiter),
+		commands.Config{}, logger); err != nil {
 		return nil, err
 	}
 	n.hub.Register(n.web.Echo)
@@ -113,6 +118,9 @@ func (n *node) connect(ctx context.Context, natsOptions []nats.Option) error {
 func (n *node) close() {
 	if n.nats != nil {
 		n.nats.Close()
+	}
+	if n.limiter != nil {
+		_ = n.limiter.Close() // nothing that is written waits in it
 	}
 	if n.redis != nil {
 		_ = n.redis.Close() // nothing that is written waits in it

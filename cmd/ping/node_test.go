@@ -151,6 +151,7 @@ func TestNodes(t *testing.T) {
 		content, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
 		require.Contains(t, string(content), "ping_streams 0")
+		require.Contains(t, string(content), "ping_limits_unchecked_total 0")
 		require.Contains(t, string(content), "process_cpu_seconds_total")
 	})
 }

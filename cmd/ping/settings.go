@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
+
+	"ping/internal/limits"
 )
 
 // Config is all that can be set of a node.
@@ -27,10 +29,12 @@ type Config struct {
 	MetricsAddr string // where /metrics is served; "" means at Addr
 	PprofAddr   string // where profiles are served; "" means nowhere
 	Origins     []string
+	Proxies     []*net.IPNet  // whose X-Forwarded-For is believed
 	Drain       time.Duration // how long clients are given to leave at the end
 
 	DatabaseConns int
-	StateCache    int // MiB
+	StateCache    int          // MiB
+	Limits        limits.Rates // nil: off
 	LogLevel      slog.Level
 }
 
@@ -51,6 +55,10 @@ const (
 // minSecret is the fewest bytes a key for access tokens may have: those of the
 // hash that signs them.
 const minSecret = 32
+
+// privateNetworks are those that no client reaches a node from, unless a proxy
+// is in front of it or both are at home.
+const privateNetworks = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 
 var settings = []setting{
 	{"database-url", "DATABASE_URL", "", categoryParts, "where Postgres is, `postgres://…`", func(cfg *Config, text string) error {
@@ -86,6 +94,7 @@ var settings = []setting{
 		return checkAddr(text)
 	}},
 	{"origins", "PING_ORIGINS", "", categoryServer, "other sites whose pages may open a stream, `https://host`, several with commas, or *", readOrigins},
+	{"proxies", "PING_PROXIES", privateNetworks, categoryServer, "the `networks` of proxies, whose X-Forwarded-For tells a client's address: CIDRs with commas; empty: none", readProxies},
 	{"drain", "PING_DRAIN", "5s", categoryServer, "the `time` over which clients are sent elsewhere when the node ends", func(cfg *Config, text string) (err error) {
 		if cfg.Drain, err = time.ParseDuration(text); err != nil || cfg.Drain < 0 {
 			return fmt.Errorf("is %q, not a time such as 5s", text)
@@ -103,6 +112,10 @@ var settings = []setting{
 			return fmt.Errorf("is %q, not a number from 1 to 1000000", text)
 		}
 		return nil
+	}},
+	{"limits", "PING_LIMITS", limits.Defaults, categoryTuning, "how often a user or an address may do something, `action=count/unit` with commas, the unit s, m or h; or off", func(cfg *Config, text string) (err error) {
+		cfg.Limits, err = limits.Parse(text)
+		return err
 	}},
 	{"log-level", "PING_LOG_LEVEL", "info", categoryTuning, "the least `level` to log: debug, info, warn or error", func(cfg *Config, text string) error {
 		if cfg.LogLevel.UnmarshalText([]byte(text)) != nil {
@@ -217,6 +230,20 @@ func readOrigins(cfg *Config, text string) error {
 			return fmt.Errorf("has %q, which is not scheme://host", origin)
 		}
 		cfg.Origins = append(cfg.Origins, origin)
+	}
+	return nil
+}
+
+func readProxies(cfg *Config, text string) error {
+	if text == "" {
+		return nil
+	}
+	for network := range strings.SplitSeq(text, ",") {
+		_, parsed, err := net.ParseCIDR(strings.TrimSpace(network))
+		if err != nil {
+			return fmt.Errorf("has %q, which is not a network such as 10.0.0.0/8", network)
+		}
+		cfg.Proxies = append(cfg.Proxies, parsed)
 	}
 	return nil
 }

@@ -64,9 +64,11 @@ func TestServeSettings(t *testing.T) {
 		{"PING_METRICS_ADDR", "localhost:70000", `has port "70000"`},
 		{"PING_PPROF_ADDR", "localhost", "is not host:port"},
 		{"PING_ORIGINS", "https://good.example, chat.example.com", `has "chat.example.com"`},
+		{"PING_PROXIES", "10.0.0.0/8, 10.0.0.1", `has " 10.0.0.1", which is not a network`},
 		{"PING_DRAIN", "-1s", "not a time"},
 		{"PING_DATABASE_CONNS", "11", "not a number from 12"},
 		{"PING_STATE_CACHE", "0", "not a number from 1"},
+		{"PING_LIMITS", "send=50", `whose unit is "", not s, m or h`},
 		{"PING_LOG_LEVEL", "loud", "not debug, info, warn or error"},
 	} {
 		t.Run(bad.env+"="+bad.text, func(t *testing.T) {

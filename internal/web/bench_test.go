@@ -16,6 +16,8 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/limits"
+	"ping/internal/testkit"
 	"ping/internal/web"
 )
 
@@ -38,14 +40,19 @@ type sendOutput struct {
 // echoServer answers a message without storing it: what is left is what HTTP
 // costs a send.
 func echoServer(tb testing.TB) (*web.Server, *auth.Tokens) {
+	return limitedEchoServer(tb, limits.New(nil, nil, "", slog.New(slog.DiscardHandler)))
+}
+
+func limitedEchoServer(tb testing.TB, limiter *limits.Limiter) (*web.Server, *auth.Tokens) {
 	tokens, err := auth.NewTokens(secret, time.Now)
 	require.NoError(tb, err)
 	s := web.New(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})))
 	web.Authenticate(s.API, tokens)
-	huma.Register(s.API, huma.Operation{
+	web.Limit(s.API, limiter, nil)
+	huma.Register(s.API, web.Limited(huma.Operation{
 		OperationID: "send-message", Method: http.MethodPost, Path: "/v1/conversations/{conversation_id}/messages",
 		Security: web.Bearer, DefaultStatus: http.StatusCreated,
-	}, func(ctx context.Context, in *sendInput) (*sendOutput, error) {
+	}, limits.Send), func(ctx context.Context, in *sendInput) (*sendOutput, error) {
 		return &sendOutput{
 			Written: web.WrittenAt("7:1042", false),
 			Body: web.Message{ID: in.ConversationID, ConversationID: in.ConversationID, AuthorID: web.CallerFrom(ctx).UserID,
@@ -63,6 +70,19 @@ func (w discardWriter) WriteHeader(int)             {}
 
 func BenchmarkSendMessage(b *testing.B) {
 	s, tokens := echoServer(b)
+	benchmarkSend(b, s, tokens)
+}
+
+// BenchmarkSendMessageLimited is the same for a user who has a limit, settled
+// in Redis ten messages at once.
+func BenchmarkSendMessageLimited(b *testing.B) {
+	limiter := limits.New(testkit.Redis(b), limits.Rates{limits.Send: {Count: 1_000_000, Unit: time.Second}}, "", testkit.Logger(b))
+	b.Cleanup(func() { require.NoError(b, limiter.Close()) })
+	s, tokens := limitedEchoServer(b, limiter)
+	benchmarkSend(b, s, tokens)
+}
+
+func benchmarkSend(b *testing.B, s *web.Server, tokens *auth.Tokens) {
 	token, _ := tokens.Issue(domain.ID(uuid.New()), domain.ID(uuid.New()))
 	body := []byte(`{"body":"Good morning, everyone: the build is green again."}`)
 	request := httptest.NewRequest(http.MethodPost, "/v1/conversations/"+uuid.NewString()+"/messages", nil)
@@ -78,4 +98,5 @@ func BenchmarkSendMessage(b *testing.B) {
 		clear(w.header)
 		s.Echo.ServeHTTP(w, request)
 	}
+	require.NotEmpty(b, w.header.Get("Ping-Position"), "it was answered")
 }

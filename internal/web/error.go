@@ -50,7 +50,7 @@ func newError(refusal *domain.Error, cause error) *Error {
 	status := statuses[refusal.Code]
 	e := &Error{Title: title(status), Status: status, Detail: refusal.Message, Code: refusal.Code, cause: cause}
 	switch status {
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		e.header = http.Header{"Retry-After": {"1"}}
 	case http.StatusUnauthorized:
 		e.header = http.Header{"Www-Authenticate": {`Bearer realm="ping"`}}

@@ -17,11 +17,14 @@ const refusalsKey = "refusals"
 // Refuses names the codes that an operation may answer beside those that follow
 // from what it is (see Refusals), for the contract.
 func Refuses(op huma.Operation, codes ...string) huma.Operation {
-	op.Metadata = maps.Clone(op.Metadata)
-	if op.Metadata == nil {
-		op.Metadata = map[string]any{}
-	}
-	op.Metadata[refusalsKey] = codes
+	return withMetadata(op, refusalsKey, codes)
+}
+
+// withMetadata notes something with an operation.
+func withMetadata(op huma.Operation, key string, value any) huma.Operation {
+	metadata := map[string]any{key: value}
+	maps.Copy(metadata, op.Metadata)
+	op.Metadata = metadata
 	return op
 }
 
@@ -30,6 +33,9 @@ func Refusals(op *huma.Operation) []string {
 	codes := []string{"validation", "internal", "unavailable", "client_gone"}
 	if own, ok := op.Metadata[refusalsKey].([]string); ok {
 		codes = append(codes, own...)
+	}
+	if _, limited := op.Metadata[limitKey]; limited {
+		codes = append(codes, errRateLimited.Code)
 	}
 	if len(op.Security) > 0 {
 		codes = append(codes, ErrUnauthenticated.Code)

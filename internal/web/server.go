@@ -80,6 +80,7 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 
 // shapeOperation sets what holds for all operations.
 func shapeOperation(api *huma.OpenAPI, op *huma.Operation) {
+	checkLimit(op)
 	op.MaxBodyBytes = min(op.MaxBodyBytes, maxBody)
 	// HTTPServer's ReadTimeout bounds reading; a deadline a request would
 	// cost a call into the poller on the path of every message.

@@ -89,6 +89,7 @@ func TestErrors(t *testing.T) {
 		"no database":            {eventlog.ErrUnavailable, 503, "unavailable", true, false},
 		"too slow":               {context.DeadlineExceeded, 503, "unavailable", true, false},
 		"busy":                   {web.ErrBusy, 503, "busy", true, false},
+		"too often":              {&domain.Error{Code: "rate_limited", Message: "x"}, 429, "rate_limited", true, false},
 		"a client that went":     {context.Canceled, 499, "client_gone", false, false},
 		"unknown":                {errors.New("disk 7 is on fire"), 500, "internal", false, true},
 		"an unlisted code":       {&domain.Error{Code: "unheard_of", Message: "x"}, 500, "internal", false, true},
@@ -167,6 +168,16 @@ func TestRequestsThatMissTheContract(t *testing.T) {
 func TestAnswersJSONWhateverIsAccepted(t *testing.T) {
 	s, _ := failing(func() error { return domain.ErrForbidden })
 	problemOf(t, call(s, "POST", failPath, `{"name":"x"}`, "Accept", "text/html"), 403, "forbidden")
+}
+
+// TestLimitOfNoAction: an operation that would never be limited is found when
+// the program starts.
+func TestLimitOfNoAction(t *testing.T) {
+	s, _ := echoServer(t)
+	op := web.Limited(huma.Operation{OperationID: "shout", Method: http.MethodPost, Path: "/shout"}, "sned")
+	require.PanicsWithValue(t, `operation shout: there is no action "sned"`, func() {
+		huma.Register(s.API, op, func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
+	})
 }
 
 func TestRequestID(t *testing.T) {

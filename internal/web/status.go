@@ -23,6 +23,7 @@ var (
 	errKeyReused        = &domain.Error{Code: "idempotency_key_reused", Message: "This Idempotency-Key was used with another request; make a new key for each request."}
 	errOverloaded       = &domain.Error{Code: "overloaded", Message: "Too many requests are waiting; nothing was done. Try again shortly."}
 	errShuttingDown     = &domain.Error{Code: "shutting_down", Message: "This node is shutting down; retry with the same Idempotency-Key."}
+	errRateLimited      = &domain.Error{Code: "rate_limited", Message: "This was done too often; nothing was done now. Wait as many seconds as Retry-After says, then try again."}
 	errInternal         = &domain.Error{Code: "internal", Message: "Something went wrong here; it is not your request. Name the X-Request-Id when you report it."}
 )
 
@@ -88,6 +89,7 @@ var statuses = map[string]int{
 	"too_many_blocked":   http.StatusUnprocessableEntity,
 	"search_too_broad":   http.StatusUnprocessableEntity,
 
+	"rate_limited":  http.StatusTooManyRequests,
 	"client_gone":   statusClientGone,
 	"internal":      http.StatusInternalServerError,
 	"behind":        http.StatusServiceUnavailable,

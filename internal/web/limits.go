@@ -1,0 +1,134 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+
+	"ping/internal/limits"
+)
+
+// limitKey is where an operation's Metadata names the action that it is.
+const limitKey = "limit"
+
+// Limited makes an operation count as an action of internal/limits: of its
+// caller when it has one, else of the address that the request comes from.
+func Limited(op huma.Operation, action string) huma.Operation {
+	return withMetadata(op, limitKey, action)
+}
+
+// checkLimit refuses, when the program starts, an action that there is not.
+func checkLimit(op *huma.Operation) {
+	action, limited := op.Metadata[limitKey]
+	if name, _ := action.(string); limited && !slices.Contains(limits.Actions, name) {
+		panic(fmt.Sprintf("operation %s: there is no action %q", op.OperationID, action))
+	}
+}
+
+// Limit installs the limits for every operation that is Limited. Call it after
+// Authenticate and before operations are registered. The address that a
+// request comes from is what X-Forwarded-For says, as far as those who say so
+// are proxies. Without limits nothing is installed.
+func Limit(api huma.API, limiter *limits.Limiter, proxies []*net.IPNet) {
+	if limiter.Off() {
+		return
+	}
+	policies := policiesOf(limiter.Rates())
+	address := addressBehind(proxies)
+	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
+		action, limited := ctx.Operation().Metadata[limitKey].(string)
+		if !limited {
+			next(ctx)
+			return
+		}
+		request := humaecho.Unwrap(ctx)
+		var decision limits.Decision
+		if caller := CallerFrom(ctx.Context()); !caller.UserID.IsZero() {
+			decision = limiter.Take(ctx.Context(), action, string(caller.UserID[:]))
+		} else {
+			decision = limiter.Take(ctx.Context(), action, address(request.Request()))
+		}
+		if decision.Rate.Count > 0 {
+			policies[action].write(request.Response().Header(), decision)
+		}
+		if !decision.Allowed {
+			// WriteErr itself reports a failed write, whose client is gone.
+			_ = huma.WriteErr(api, ctx, http.StatusTooManyRequests, "", rateLimited(decision))
+			return
+		}
+		next(ctx)
+	})
+}
+
+// LimitLogin returns the limit of logins to one account, wherever they come
+// from. Its refusal tells when to come back; the headers RateLimit-… of a login
+// are those of the address.
+func LimitLogin(limiter *limits.Limiter) func(ctx context.Context, email string) error {
+	return func(ctx context.Context, email string) error {
+		if decision := limiter.Take(ctx, limits.Login, email); !decision.Allowed {
+			return rateLimited(decision)
+		}
+		return nil
+	}
+}
+
+func rateLimited(d limits.Decision) *Error {
+	e := newError(errRateLimited, nil)
+	e.header.Set("Retry-After", strconv.Itoa(max(1, seconds(d.RetryAfter))))
+	return e
+}
+
+// policy is what the headers of an action's answers say each time.
+type policy struct{ limit, policy []string }
+
+func policiesOf(rates limits.Rates) map[string]policy {
+	policies := map[string]policy{}
+	for action, rate := range rates {
+		count := strconv.Itoa(rate.Count)
+		policies[action] = policy{[]string{count}, []string{fmt.Sprintf("%s;w=%d", count, seconds(rate.Unit))}}
+	}
+	return policies
+}
+
+// write tells a client its limit, as the IETF's draft "RateLimit header fields
+// for HTTP" did when it became common.
+func (p policy) write(header http.Header, d limits.Decision) {
+	header["Ratelimit-Limit"], header["Ratelimit-Policy"] = p.limit, p.policy
+	header["Ratelimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
+	header["Ratelimit-Reset"] = []string{strconv.Itoa(seconds(d.Reset))}
+}
+
+// seconds rounds up: who waits so long has waited long enough.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// addressBehind returns how to tell the address that a request comes from. A
+// client with IPv6 has a /64 for itself, so that is what counts.
+func addressBehind(proxies []*net.IPNet) func(*http.Request) string {
+	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, proxy := range proxies {
+		trusted = append(trusted, echo.TrustIPRange(proxy))
+	}
+	extract := echo.ExtractIPFromXFFHeader(trusted...)
+	return func(r *http.Request) string {
+		text := extract(r)
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return text
+		}
+		address = address.Unmap().WithZone("")
+		if address.Is6() {
+			return netip.PrefixFrom(address, 64).Masked().String()
+		}
+		return address.String()
+	}
+}
