@@ -11,6 +11,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/web"
 )
@@ -35,6 +36,7 @@ type commands struct {
 	tokens       *auth.Tokens
 	tickets      *auth.Tickets
 	endings      *auth.Endings
+	eraser       *erasure.Eraser
 	conversation ReadConversation
 	logger       *slog.Logger
 }
@@ -42,14 +44,14 @@ type commands struct {
 // Register adds the operations to an API that authenticates (see
 // web.Authenticate).
 func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets,
-	endings *auth.Endings, conversation ReadConversation, cfg Config, logger *slog.Logger) error {
+	endings *auth.Endings, eraser *erasure.Eraser, conversation ReadConversation, cfg Config, logger *slog.Logger) error {
 	passwords, err := newPasswords(cfg.BcryptCost)
 	if err != nil {
 		return err
 	}
 	c := &commands{
 		log: log, identities: &identities{pool: pool}, passwords: passwords, tokens: tokens, tickets: tickets,
-		endings: endings, conversation: conversation, logger: logger,
+		endings: endings, eraser: eraser, conversation: conversation, logger: logger,
 	}
 	open := func(method, path, id, summary string, status int) huma.Operation {
 		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status, Tags: []string{"auth"}}
@@ -65,6 +67,9 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 	}
 	huma.Register(api, closed(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
 	huma.Register(api, closed(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth"), c.ticket)
+
+	huma.Register(api, closed(http.MethodDelete, "/v1/users/me", "erase-user",
+		"Erase oneself, for good", http.StatusAccepted, "users"), c.eraseUser)
 
 	huma.Register(api, closed(http.MethodPost, "/v1/conversations", "create-conversation",
 		"Create a conversation", http.StatusCreated, "conversations"), c.createConversation)

@@ -22,6 +22,7 @@ import (
 	"ping/commands"
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/testkit"
 	"ping/internal/web"
@@ -71,8 +72,9 @@ func (s *system) start() *node {
 	require.NoError(s.t, err)
 	server := web.New(testkit.Logger(s.t))
 	web.Authenticate(server.API, n.tokens)
+	eraser := erasure.New(s.pool, log, erasure.Config{}, testkit.Logger(s.t))
 	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), auth.NewEndings(s.redis),
-		n.readConversation, commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
+		eraser, n.readConversation, commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {
 		cancel()

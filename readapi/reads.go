@@ -51,6 +51,9 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) ReadConversat
 	huma.Register(api, get("/v1/conversations/{conversation_id}/events", "list-events",
 		"The conversation's own log: oldest first, the frames as sent on the stream", "conversations"), r.listEvents)
 	huma.Register(api, get("/v1/users/me", "get-me", "One's own profile", "users"), r.getMe)
+	export := get("/v1/users/me/export", "export-user", "All that is stored of oneself, as one JSON document", "users")
+	export.Responses = map[string]*huma.Response{"200": {Description: "The archive.", Content: map[string]*huma.MediaType{"application/json": {}}}}
+	huma.Register(api, export, r.exportUser)
 	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users"), r.getUser)
 	huma.Register(api, get("/v1/users", "find-users", "Users whose display name begins so", "users"), r.findUsers)
 	return func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {

@@ -18,6 +18,7 @@ import (
 
 	"ping/commands"
 	"ping/internal/auth"
+	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/web"
 	"ping/projections"
@@ -36,6 +37,7 @@ type node struct {
 	runner  *projections.Runner
 	hub     *realtime.Hub
 	endings *auth.Endings
+	eraser  *erasure.Eraser
 	web     *web.Server
 	health  *health
 	metrics http.Handler
@@ -68,11 +70,12 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 	}
 	tickets := auth.NewTickets(n.redis)
 	n.endings = auth.NewEndings(n.redis)
+	n.eraser = erasure.New(n.pool, n.log, cfg.Erasure, logger)
 
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
 	reads := readapi.Register(n.web.API, n.pool, n.log)
-	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, reads, commands.Config{}, logger); err != nil {
+	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, n.eraser, reads, commands.Config{}, logger); err != nil {
 		return nil, err
 	}
 	n.hub = realtime.New(n.log, n.pool, tokens, tickets, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)

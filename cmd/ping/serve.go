@@ -107,6 +107,7 @@ func (n *node) run(ctx context.Context, l listeners) error {
 		n.endings.Listen(ctx, nil, n.hub.CloseSession)
 		return nil
 	})
+	readers.run("erasures", n.eraser.Run)
 	servers := newStage(ctx, fail)
 	web := n.web.HTTPServer("")
 	serve(servers, "http", web, l.clients)

@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
+
+	"ping/internal/erasure"
 )
 
 // Config is all that can be set of a node.
@@ -31,6 +33,8 @@ type Config struct {
 
 	DatabaseConns int
 	LogLevel      slog.Level
+
+	Erasure erasure.Config // no setting: nobody has a reason to change it
 }
 
 // A setting is one flag with its environment variable. All are read as text, so
