@@ -106,30 +106,6 @@ SELECT id FROM unnest($1::uuid[]) AS id
 	return strangers, nil
 }
 
-// passwordHash returns a user's; "" when he has no credentials.
-func (i *identities) passwordHash(ctx context.Context, user domain.ID) (hash string, err error) {
-	err = i.pool.QueryRow(ctx, `SELECT password_hash FROM identity.credentials WHERE user_id = $1`, [16]byte(user)).Scan(&hash)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return "", fmt.Errorf("read password: %w", err)
-	}
-	return hash, nil
-}
-
-// erase deletes a user's credentials, and all that refers to them, and asks for
-// the rest of him to be erased: both or neither. false when his password is
-// another by now, or he is gone.
-func (i *identities) erase(ctx context.Context, user domain.ID, passwordHash string) (bool, error) {
-	tag, err := i.pool.Exec(ctx, `
-WITH gone AS (
-    DELETE FROM identity.credentials WHERE user_id = $1 AND password_hash = $2 RETURNING user_id
-)
-INSERT INTO identity.erasures (user_id) SELECT user_id FROM gone`, [16]byte(user), passwordHash)
-	if err != nil {
-		return false, fmt.Errorf("erase credentials: %w", err)
-	}
-	return tag.RowsAffected() == 1, nil
-}
-
 // normalEmail returns the form of an address that is compared and stored.
 func normalEmail(email string) (string, error) {
 	parsed, err := mail.ParseAddress(email)
