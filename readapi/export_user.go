@@ -86,7 +86,7 @@ func (r *reads) exportedIdentity(ctx context.Context, user domain.ID) (i exporte
 func (r *reads) foldUser(ctx context.Context, id domain.ID) (*domain.User, error) {
 	user := domain.NewUser()
 	for after := int64(0); ; {
-		events, err := r.log.ReadDecisive(ctx, id, after, decisivePage)
+		events, err := r.log.ReadDecisive(ctx, id, after, exportPage)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (r *reads) foldUser(ctx context.Context, id domain.ID) (*domain.User, error
 			user.Evolve(decoded)
 			after = e.Version
 		}
-		if len(events) < decisivePage {
+		if len(events) < exportPage {
 			return user, nil
 		}
 	}
