@@ -12,6 +12,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/limits"
 	"ping/internal/web"
@@ -49,6 +50,7 @@ type commands struct {
 	tokens     *auth.Tokens
 	tickets    *auth.Tickets
 	endings    *auth.Endings
+	eraser     *erasure.Eraser
 	reads      Reads
 	limitLogin LimitLogin
 	directs    *directs
@@ -59,14 +61,14 @@ type commands struct {
 // Register adds the operations to an API that authenticates and limits (see
 // web.Authenticate and web.Limit).
 func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets,
-	endings *auth.Endings, reads Reads, limitLogin LimitLogin, cfg Config, logger *slog.Logger) error {
+	endings *auth.Endings, eraser *erasure.Eraser, reads Reads, limitLogin LimitLogin, cfg Config, logger *slog.Logger) error {
 	passwords, err := newPasswords(cfg.BcryptCost)
 	if err != nil {
 		return err
 	}
 	c := &commands{
 		log: log, identities: &identities{pool: pool}, passwords: passwords, tokens: tokens, tickets: tickets,
-		endings: endings, reads: reads, limitLogin: limitLogin, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
+		endings: endings, eraser: eraser, reads: reads, limitLogin: limitLogin, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
 	}
 	c.registerAuth(api)
 	c.registerUsers(api)
@@ -107,6 +109,8 @@ func (c *commands) registerAuth(api huma.API) {
 }
 
 func (c *commands) registerUsers(api huma.API) {
+	huma.Register(api, operation(http.MethodDelete, "/v1/users/me", "erase-user", "Erase oneself, for good", http.StatusAccepted, "users",
+		"invalid_credentials", "busy", "rate_limited"), c.eraseUser)
 	huma.Register(api, operation(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users",
 		"name_invalid", "handle_invalid", "handle_taken", "bio_invalid", "avatar_url_invalid", "user_not_found"), c.changeProfile)
 	huma.Register(api, operation(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users",

@@ -224,6 +224,7 @@ func TestContractOfCommands(t *testing.T) {
 		"/v1/auth/refresh":  {"post": {"200"}},
 		"/v1/auth/logout":   {"post": {"204"}},
 		"/v1/auth/ticket":   {"post": {"201"}},
+		"/v1/users/me":      {"delete": {"202"}},
 		"/v1/conversations": {"post": {"200", "201"}},
 		"/v1/conversations/{conversation_id}/members":           {"post": {"200", "201"}},
 		"/v1/conversations/{conversation_id}/members/{user_id}": {"delete": {"204"}},

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"ping/domain"
 	"ping/internal/eventlog"
@@ -34,11 +35,13 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 		return nil, err
 	}
 	others := create.Others()
-	strangers, err := c.identities.strangers(ctx, others)
-	if err != nil {
+	strangers, err := c.identities.strangers(ctx, append([]domain.ID{create.Actor}, others...))
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(strangers) > 0 {
+	case slices.Contains(strangers, create.Actor):
+		return nil, web.ErrUnauthenticated // erased, with a token that is still good
+	case len(strangers) > 0:
 		return nil, domain.ErrUserNotFound
 	}
 	if create.Kind == domain.Direct {

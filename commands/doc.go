@@ -23,4 +23,9 @@
 // thief: the family ends. The one exception is a retry of the exchange itself,
 // under its Idempotency-Key and before the new token was used: it gets the
 // same new token, because a client may lose an answer.
+//
+// # Erasure
+//
+// Who has asked to be erased has no credentials from then on: he can neither
+// begin a conversation nor be added to one. The rest is in internal/erasure.
 package commands

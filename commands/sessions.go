@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"ping/domain"
 	"ping/internal/auth"
@@ -31,6 +32,10 @@ WITH ended AS (
 )
 INSERT INTO identity.refresh_tokens (token_hash, session_id) SELECT $3, id FROM opened`,
 		[16]byte(session), [16]byte(user), tokenHash(token))
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.ConstraintName == "sessions_user" {
+		return domain.ID{}, "", errInvalidCredentials // erased since they were compared
+	}
 	if err != nil {
 		return domain.ID{}, "", fmt.Errorf("open session: %w", err)
 	}

@@ -96,6 +96,15 @@ func (s *system) user(name string) domain.ID {
 	return id
 }
 
+// profile changes a user's profile.
+func (s *system) profile(user domain.ID, change domain.ChangeProfile) {
+	s.t.Helper()
+	done, err := eventlog.Execute(s.t.Context(), s.log, eventlog.Users, eventlog.Command{Stream: user, Actor: user},
+		func(u *domain.User, _ int64) ([]domain.Event, error) { return u.ChangeProfile(change) })
+	require.NoError(s.t, err)
+	s.last = done.At
+}
+
 // execute runs a command on a conversation and returns its last event.
 func (s *system) execute(stream, actor domain.ID, decide func(*domain.Conversation) ([]domain.Event, error)) *eventlog.Event {
 	s.t.Helper()

@@ -18,6 +18,7 @@ import (
 
 	"ping/commands"
 	"ping/internal/auth"
+	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/limits"
 	"ping/internal/web"
@@ -38,6 +39,7 @@ type node struct {
 	hub     *realtime.Hub
 	endings *auth.Endings
 	limiter *limits.Limiter
+	eraser  *erasure.Eraser
 	web     *web.Server
 	health  *health
 	metrics http.Handler
@@ -75,13 +77,14 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 		return nil, err
 	}
 	n.limiter = limits.New(n.redis, cfg.Limits, tokens.DeriveSecret("limits"), logger)
+	n.eraser = erasure.New(n.pool, n.log, cfg.Erasure, logger)
 
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
 	web.Limit(n.web.API, n.limiter, cfg.Proxies)
 	reads := readapi.Register(n.web.API, n.pool, n.log)
-	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, commands.Reads(reads), web.LimitLogin(n.limiter),
-		commands.Config{}, logger); err != nil {
+	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, n.eraser, commands.Reads(reads),
+		web.LimitLogin(n.limiter), commands.Config{}, logger); err != nil {
 		return nil, err
 	}
 	n.hub.Register(n.web.Echo)

@@ -104,6 +104,7 @@ func (n *node) run(ctx context.Context, l listeners) error {
 	readers.run("projections", n.runner.Run)
 	readers.run("realtime", n.hub.Run)
 	readers.run("ended sessions", n.endings.Run)
+	readers.run("erasures", n.eraser.Run)
 	servers := newStage(ctx, fail)
 	web := n.web.HTTPServer("")
 	serve(servers, "http", web, l.clients)

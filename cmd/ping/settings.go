@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
+	"ping/internal/erasure"
 	"ping/internal/limits"
 )
 
@@ -36,6 +37,8 @@ type Config struct {
 	StateCache    int          // MiB
 	Limits        limits.Rates // nil: off
 	LogLevel      slog.Level
+
+	Erasure erasure.Config // no setting: nobody has a reason to change it
 }
 
 // A setting is one flag with its environment variable. All are read as text, so

@@ -13,8 +13,8 @@ type feed struct {
 
 	mu     sync.Mutex
 	tip    int64    // position of the last event seen; all before it are seen too
-	ring   []*Event // ring[position % len] for the last len positions up to tip
-	oldest int64    // least position in the ring
+	ring   []*Event // ring[position % len] for the positions from oldest to tip
+	oldest int64    // least position in the ring; beyond tip when it is empty
 	head   int64    // greatest position known to exist
 	ahead  map[int64]*Event
 	moved  chan struct{} // closed when tip moves; nil while nobody waits
@@ -59,10 +59,26 @@ func (f *feed) add(events ...*Event) (moved, gap bool) {
 
 func (f *feed) push(e *Event) {
 	f.tip = e.Position
+	if e.Position < f.oldest {
+		return // passed by without being kept, see distrust
+	}
 	f.ring[e.Position%int64(len(f.ring))] = e
 	if e.Position-f.oldest >= int64(len(f.ring)) {
 		f.oldest = e.Position - int64(len(f.ring)) + 1
 	}
+}
+
+// distrust lets go of all events up to a position, and keeps none of them that
+// is still to come: one of them was overwritten in Postgres, which has them all.
+func (f *feed) distrust(upTo int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, e := range f.ring {
+		if e != nil && e.Position <= upTo {
+			f.ring[i] = nil
+		}
+	}
+	f.oldest = max(f.oldest, upTo+1)
 }
 
 // forget drops what waited and has been passed by.

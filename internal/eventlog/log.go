@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,6 +44,10 @@ type Config struct {
 	// AppendTimeout is how long a batch may wait for Postgres (10 s) before its
 	// commands are told ErrUnavailable.
 	AppendTimeout time.Duration
+	// Trust is how long events in memory are good for the mirror without a look
+	// at Postgres, which is where it is known when some were overwritten (5 s).
+	// It is the same on all nodes.
+	Trust time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -55,6 +60,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.AppendTimeout <= 0 {
 		c.AppendTimeout = 10 * time.Second
+	}
+	if c.Trust <= 0 {
+		c.Trust = 5 * time.Second
 	}
 	return c
 }
@@ -74,6 +82,9 @@ type Log struct {
 	feeds   []*feed
 	stopped chan struct{} // closed when no lane answers any more
 	gaps    chan struct{} // told when some feed has a hole
+
+	redactions int64                     // as last seen; watch's alone
+	looked     atomic.Pointer[time.Time] // when that look at Postgres began
 
 	mu    sync.Mutex
 	moved chan struct{} // closed when any tip moves; nil while nobody waits
@@ -98,10 +109,13 @@ func Open(ctx context.Context, pool *pgxpool.Pool, nc *nats.Conn, cfg Config, lo
 	if err := l.checkMirror(ctx); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	heads, _, err := l.readHeads(ctx)
+	began := time.Now()
+	heads, _, redactions, err := l.readHeads(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
+	l.redactions = redactions
+	l.looked.Store(&began)
 	for partition, head := range heads {
 		l.feeds = append(l.feeds, newFeed(partition, cfg.Recent, head))
 	}
@@ -150,14 +164,15 @@ func (l *Log) checkMirror(ctx context.Context) error {
 	return nil
 }
 
-// readHeads returns the position of each partition's last event, and the epoch.
-func (l *Log) readHeads(ctx context.Context) (heads []int64, epoch int, err error) {
+// readHeads returns the position of each partition's last event, the epoch, and
+// how often payloads were overwritten, all as of one moment.
+func (l *Log) readHeads(ctx context.Context) (heads []int64, epoch int, redactions int64, err error) {
 	err = l.pool.QueryRow(ctx, `
-SELECT (SELECT array_agg(position ORDER BY partition) FROM log.heads), epoch FROM log.meta`).Scan(&heads, &epoch)
+SELECT (SELECT array_agg(position ORDER BY partition) FROM log.heads), epoch, redactions FROM log.meta`).Scan(&heads, &epoch, &redactions)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read heads: %w", err)
+		return nil, 0, 0, fmt.Errorf("read heads: %w", err)
 	}
-	return heads, epoch, nil
+	return heads, epoch, redactions, nil
 }
 
 // BumpEpoch begins a new incarnation of the log after Postgres was restored
@@ -214,7 +229,8 @@ func (l *Log) Run(ctx context.Context) error {
 }
 
 // watch compares what this node has seen with Postgres: it is how events
-// arrive that no one was heard to publish.
+// arrive that no one was heard to publish, and how it is known that some in
+// memory were overwritten.
 func (l *Log) watch(ctx context.Context) error {
 	for {
 		interval := sweepInterval
@@ -226,7 +242,8 @@ func (l *Log) watch(ctx context.Context) error {
 			return nil
 		case <-time.After(interval):
 		}
-		heads, epoch, err := l.readHeads(ctx)
+		began := time.Now()
+		heads, epoch, redactions, err := l.readHeads(ctx)
 		switch {
 		case err != nil:
 			l.logger.Debug("heads not read", "error", err)
@@ -234,6 +251,13 @@ func (l *Log) watch(ctx context.Context) error {
 		case epoch != l.epoch:
 			return ErrEpochChanged
 		}
+		if redactions != l.redactions {
+			for partition, head := range heads {
+				l.feeds[partition].distrust(head)
+			}
+			l.redactions = redactions
+		}
+		l.looked.Store(&began)
 		for partition, head := range heads {
 			if l.feeds[partition].known(head) {
 				l.tellGap()
@@ -269,6 +293,10 @@ func (l *Log) fillGaps(ctx context.Context) error {
 		}
 	}
 }
+
+// trusts reports whether events in memory are as they are in Postgres, or were
+// a moment ago: no longer than Forgotten waits.
+func (l *Log) trusts() bool { return time.Since(*l.looked.Load()) < l.cfg.Trust }
 
 func (l *Log) tellGap() {
 	select {

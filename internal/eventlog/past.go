@@ -79,9 +79,9 @@ func (l *Log) findCommands(ctx context.Context, requests []*request) ([]*past, e
 func (l *Log) writeReceipt(ctx context.Context, r *request, res Result) error {
 	_, err := l.pool.Exec(ctx, `
 WITH marked AS (UPDATE log.streams SET receipts = true WHERE stream = $1 AND NOT receipts)
-INSERT INTO log.receipts (stream, command_id, fingerprint, version, position)
-VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		pgUUID(r.Stream), pgUUID(r.id), r.Fingerprint, res.Version, res.At.Position)
+INSERT INTO log.receipts (stream, command_id, fingerprint, version, position, actor)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		pgUUID(r.Stream), pgUUID(r.id), r.Fingerprint, res.Version, res.At.Position, pgUUID(r.Actor))
 	if err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}

@@ -84,7 +84,7 @@ func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, e
 	}
 	events, tip, cold, more := p.feed.after(p.last, chainLength)
 	switch {
-	case cold:
+	case cold, len(events) > 0 && !p.log.trusts():
 		p.forced = max(p.forced, tip)
 		if events, err = p.log.readPartition(ctx, p.feed.partition, p.last, tip, chainLength); err != nil {
 			return false, err

@@ -1,0 +1,179 @@
+package erasure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+)
+
+// Config tunes an Eraser. The zero value of a field means its default.
+type Config struct {
+	// Poll is how often a node looks for erasures that it was not woken for
+	// (5 s).
+	Poll time.Duration
+	// Settle is how long after the first pass the second begins (1 min): longer
+	// than any command is under way.
+	Settle time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Poll <= 0 {
+		c.Poll = 5 * time.Second
+	}
+	if c.Settle <= 0 {
+		c.Settle = time.Minute
+	}
+	return c
+}
+
+const (
+	// maxPause is the longest pause after a failure.
+	maxPause = time.Minute
+	// maxRound is the most erasures that are worked on together.
+	maxRound = 100
+	// lockKey names the advisory lock of the one who works.
+	lockKey = 0x50494e47_45524153
+)
+
+// Eraser erases the people who have asked for it.
+type Eraser struct {
+	pool   *pgxpool.Pool
+	log    *eventlog.Log
+	cfg    Config
+	logger *slog.Logger
+	wake   chan struct{}
+	// reached is told of each step that is done; for tests.
+	reached func(step string)
+}
+
+// New makes an Eraser. It works while Run does.
+func New(pool *pgxpool.Pool, log *eventlog.Log, cfg Config, logger *slog.Logger) *Eraser {
+	return &Eraser{pool: pool, log: log, cfg: cfg.withDefaults(), logger: logger,
+		wake: make(chan struct{}, 1), reached: func(string) {}}
+}
+
+// Wake says that there is a new erasure.
+func (e *Eraser) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends.
+func (e *Eraser) Run(ctx context.Context) error {
+	pause := e.cfg.Poll
+	for {
+		err := e.round(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			pause = e.cfg.Poll
+		default:
+			e.logger.Warn("erasure will be tried again", "error", err)
+			pause = min(2*pause, max(maxPause, e.cfg.Poll))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.wake:
+		case <-time.After(pause):
+		}
+	}
+}
+
+const dueSQL = `
+SELECT user_id FROM identity.erasures
+ WHERE finished_at IS NULL AND coalesce(swept_at < clock_timestamp() - $1::interval, true)
+ ORDER BY requested_at LIMIT $2`
+
+// due returns the users for whom a pass is to be made now.
+func (e *Eraser) due(ctx context.Context) ([]domain.ID, error) {
+	rows, _ := e.pool.Query(ctx, dueSQL, e.cfg.Settle, maxRound)
+	users, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.ID, err error) {
+		return id, row.Scan((*[16]byte)(&id))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read due erasures: %w", err)
+	}
+	return users, nil
+}
+
+// round makes a pass over all that is due, unless another node does.
+func (e *Eraser) round(ctx context.Context) error {
+	users, err := e.due(ctx)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("take erasures: %w", err)
+	}
+	defer conn.Release()
+	var mine bool
+	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(lockKey)).Scan(&mine); err != nil {
+		return fmt.Errorf("take erasures: %w", err)
+	}
+	if !mine {
+		return nil
+	}
+	defer giveBack(ctx, conn)
+	// Asked again: another may have made the pass just before.
+	if users, err = e.due(ctx); err != nil || len(users) == 0 {
+		return err
+	}
+	return e.pass(ctx, users)
+}
+
+// giveBack lets another node take over. The lock must not go back to the pool
+// with its connection.
+func giveBack(ctx context.Context, conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, int64(lockKey)); err != nil {
+		_ = conn.Conn().Close(ctx) // the lock ends with it
+	}
+}
+
+// pass makes one pass over the erasures of users. What fails for one of them
+// does not keep the others.
+func (e *Eraser) pass(ctx context.Context, users []domain.ID) error {
+	var errs []error
+	fail := func(user domain.ID, err error) { errs = append(errs, fmt.Errorf("erase %s: %w", user, err)) }
+	swept := make(map[domain.ID]places, len(users))
+	for _, user := range users {
+		where, err := e.sweep(ctx, user)
+		if err != nil {
+			fail(user, err)
+			continue
+		}
+		swept[user] = where
+	}
+	if len(swept) == 0 {
+		return errors.Join(errs...)
+	}
+	if err := e.log.Forgotten(ctx); err != nil {
+		return err
+	}
+	e.reached("forgotten")
+	if err := e.log.DropOldMirrors(ctx); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	for user, where := range swept {
+		if err := e.unmirror(ctx, where); err != nil {
+			fail(user, err)
+		} else if err := e.mark(ctx, user); err != nil {
+			fail(user, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,111 @@
+package erasure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+)
+
+// places are the positions, by partition, of the events that held something
+// personal.
+type places map[int][]int64
+
+// joinedPage is how many conversations are read at a time.
+const joinedPage = 500
+
+// sweep ends all streams of a user for him, and overwrites what they hold. It
+// returns where that was: also what an earlier sweep overwrote.
+func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
+	where := places{}
+	if _, err := e.EraseUser(ctx, user); err != nil {
+		return nil, err
+	}
+	e.reached("user erased")
+	errs := []error{e.redact(ctx, user, user, where)}
+	for after := (domain.ID{}); ; {
+		joined, err := e.log.Joined(ctx, user, after, joinedPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, conversation := range joined {
+			after = conversation
+			err := e.eraseMember(ctx, conversation, user)
+			if err == nil {
+				err = e.redact(ctx, conversation, user, where)
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			errs = append(errs, err)
+		}
+		if len(joined) < joinedPage {
+			return where, errors.Join(errs...)
+		}
+	}
+}
+
+// EraseUser appends user.erased unless it is there. It returns where the user's
+// stream ends then.
+func (e *Eraser) EraseUser(ctx context.Context, user domain.ID) (eventlog.At, error) {
+	done, err := eventlog.Execute(ctx, e.log, eventlog.Users, eventlog.Command{Stream: user, Actor: user},
+		func(u *domain.User, _ int64) ([]domain.Event, error) { return u.Erase() })
+	if err != nil {
+		return eventlog.At{}, fmt.Errorf("erase user: %w", err)
+	}
+	return done.At, nil
+}
+
+// eraseMember appends member.erased, and what it takes before it, unless it is
+// there.
+func (e *Eraser) eraseMember(ctx context.Context, conversation, user domain.ID) error {
+	_, err := eventlog.Execute(ctx, e.log, eventlog.Conversations, eventlog.Command{Stream: conversation, Actor: user},
+		func(c *domain.Conversation, _ int64) ([]domain.Event, error) {
+			return c.EraseMember(domain.EraseMember{UserID: user})
+		})
+	if err != nil {
+		return fmt.Errorf("erase member of %s: %w", conversation, err)
+	}
+	e.reached("member erased")
+	return nil
+}
+
+func (e *Eraser) redact(ctx context.Context, stream, user domain.ID, where places) error {
+	positions, err := e.log.Redact(ctx, stream, user)
+	if err != nil {
+		return err
+	}
+	e.reached("redacted")
+	partition := e.log.PartitionOf(stream)
+	where[partition] = append(where[partition], positions...)
+	return nil
+}
+
+func (e *Eraser) unmirror(ctx context.Context, where places) error {
+	for partition, positions := range where {
+		if err := e.log.Unmirror(ctx, partition, positions); err != nil {
+			return err
+		}
+		e.reached("unmirrored")
+	}
+	return nil
+}
+
+const markSQL = `
+UPDATE identity.erasures
+   SET finished_at = CASE WHEN swept_at IS NOT NULL THEN clock_timestamp() END,
+       swept_at = coalesce(swept_at, clock_timestamp())
+ WHERE user_id = $1 AND finished_at IS NULL`
+
+// mark notes that a pass is complete: the first, or the second, which finishes
+// the erasure.
+func (e *Eraser) mark(ctx context.Context, user domain.ID) error {
+	if _, err := e.pool.Exec(ctx, markSQL, [16]byte(user)); err != nil {
+		return fmt.Errorf("mark pass: %w", err)
+	}
+	e.reached("marked")
+	e.logger.Info("erasure pass complete", "user_id", user.String())
+	return nil
+}

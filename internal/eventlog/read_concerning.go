@@ -1,0 +1,43 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+
+	"ping/domain"
+)
+
+// A stream's versions are looked through in spans, so that one query is bounded
+// however few of them are found.
+const readConcerningSQL = `
+SELECT ` + eventColumns + `
+  FROM log.events e
+ WHERE e.stream = $1 AND e.version > $2 AND e.version <= $3
+   AND CASE WHEN e.type LIKE 'conversation.%' OR e.actor = $4 OR e.stream = $4 THEN true
+            WHEN e.type LIKE 'member.%' THEN (e.payload->>'user_id')::uuid = $4 END
+ ORDER BY e.version LIMIT $5`
+
+// ReadConcerning returns events of a stream, oldest first, that a user brought
+// about or that say what he is there, and of a conversation what it is called.
+// It looks through the versions after the given one and returns up to which; 0
+// when the stream has no more.
+func (l *Log) ReadConcerning(ctx context.Context, stream, user domain.ID, after int64, limit int) (events []*Event, upTo int64, err error) {
+	const span = 5_000
+	head, err := lookUp[int64](ctx, l, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
+	if err == nil {
+		events, err = l.query(ctx, readConcerningSQL, pgUUID(stream), after, after+span, pgUUID(user), limit)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read what concerns a user in %s: %w", stream, err)
+	}
+	switch {
+	case len(events) == limit:
+		upTo = events[limit-1].Version
+	default:
+		upTo = after + span
+	}
+	if upTo >= head {
+		upTo = 0
+	}
+	return events, upTo, nil
+}

@@ -1,0 +1,209 @@
+package readapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/jackc/pgx/v5"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+// exportUser answers all that is stored of the caller, as one JSON object:
+//
+//	{"user_id", "exported_at",
+//	 "identity": {"email", "created_at", "registered_at", "handles": […], "sessions": [{"id", "created_at", "expires_at", "revoked_at"}]},
+//	 "profile": {"display_name", "handle", "bio", "avatar_url"}, "blocked": [user ids],
+//	 "events": [the frames of his own stream],
+//	 "conversations": [{"id", "events": [the frames that are his or about him, and those that name the conversation]}]}
+//
+// It comes from the log and the identities, which are never behind, page by
+// page: what is in memory does not grow with it. Secrets (the password's and
+// the refresh tokens' hashes) are not in it.
+func (r *reads) exportUser(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
+	caller := web.CallerFrom(ctx).UserID
+	identity, err := r.exportedIdentity(ctx, caller)
+	if err != nil {
+		return nil, err
+	}
+	user, err := r.foldUser(ctx, caller)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", "application/json")
+		ctx.SetHeader("Content-Disposition", `attachment; filename="ping-export.json"`)
+		ctx.SetHeader("Cache-Control", "no-store")
+		response := http.NewResponseController(humaecho.Unwrap(ctx).Response())
+		_ = response.SetReadDeadline(time.Time{}) // it would end the request; a server without it has none
+		e := &export{reads: r, user: caller, response: response, out: bufio.NewWriterSize(ctx.BodyWriter(), 32<<10)}
+		if err := e.write(ctx.Context(), identity, user); err != nil {
+			// The connection is cut: a part is never taken for the whole.
+			panic(http.ErrAbortHandler)
+		}
+		_ = response.SetWriteDeadline(time.Time{})
+	}}, nil
+}
+
+type exportedIdentity struct {
+	Email        string            `json:"email"`
+	CreatedAt    time.Time         `json:"created_at"`
+	RegisteredAt *time.Time        `json:"registered_at"`
+	Handles      []string          `json:"handles"`
+	Sessions     []exportedSession `json:"sessions"`
+}
+
+type exportedSession struct {
+	ID        domain.ID  `json:"id"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	RevokedAt *time.Time `json:"revoked_at"`
+}
+
+const exportIdentitySQL = `
+SELECT email, created_at, registered_at,
+       ARRAY(SELECT handle FROM identity.handles h WHERE h.user_id = c.user_id ORDER BY handle),
+       ARRAY(SELECT json_build_object('id', s.id, 'created_at', s.created_at, 'expires_at', s.expires_at, 'revoked_at', s.revoked_at)
+               FROM identity.sessions s WHERE s.user_id = c.user_id ORDER BY s.created_at, s.id)
+  FROM identity.credentials c WHERE c.user_id = $1`
+
+func (r *reads) exportedIdentity(ctx context.Context, user domain.ID) (i exportedIdentity, err error) {
+	err = r.pool.QueryRow(ctx, exportIdentitySQL, uid(user)).Scan(&i.Email, &i.CreatedAt, &i.RegisteredAt, &i.Handles, &i.Sessions)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = domain.ErrUserNotFound
+	}
+	return i, err
+}
+
+// foldUser returns what the user's stream says of him.
+func (r *reads) foldUser(ctx context.Context, id domain.ID) (*domain.User, error) {
+	user := domain.NewUser()
+	for after := int64(0); ; {
+		events, err := r.log.ReadDecisive(ctx, id, after, exportPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+			if err != nil {
+				return nil, err
+			}
+			user.Evolve(decoded)
+			after = e.Version
+		}
+		if len(events) < exportPage {
+			return user, nil
+		}
+	}
+}
+
+const (
+	// exportPage is how many events or conversations are read at a time.
+	exportPage = 200
+	// exportPatience is how long a client may take for a page.
+	exportPatience = 30 * time.Second
+)
+
+// export is an archive on its way to the client.
+type export struct {
+	reads    *reads
+	user     domain.ID
+	response *http.ResponseController
+	out      *bufio.Writer
+}
+
+func (e *export) write(ctx context.Context, identity exportedIdentity, user *domain.User) error {
+	blocked := make([]domain.ID, 0, len(user.Blocked))
+	for id := range user.Blocked {
+		blocked = append(blocked, id)
+	}
+	if err := e.begin(); err != nil {
+		return err
+	}
+	head, err := json.Marshal(map[string]any{
+		"user_id": e.user, "exported_at": time.Now().UTC(), "identity": identity, "blocked": blocked,
+		"profile": map[string]string{"display_name": user.DisplayName, "handle": user.Handle, "bio": user.Bio, "avatar_url": user.AvatarURL},
+	})
+	if err != nil {
+		return err
+	}
+	_, _ = e.out.Write(head[:len(head)-1]) // a bufio.Writer keeps its error for Flush
+	e.text(`,"events":[`)
+	if err := e.events(ctx, e.user); err != nil {
+		return err
+	}
+	e.text(`],"conversations":[`)
+	if err := e.conversations(ctx); err != nil {
+		return err
+	}
+	e.text("]}\n")
+	return e.flush()
+}
+
+func (e *export) text(s string) { _, _ = e.out.WriteString(s) }
+
+// begin begins a page: the client has to take it in time.
+func (e *export) begin() error { return e.response.SetWriteDeadline(time.Now().Add(exportPatience)) }
+
+// flush sends what was gathered.
+func (e *export) flush() error {
+	if err := e.out.Flush(); err != nil {
+		return err
+	}
+	return e.response.Flush()
+}
+
+func (e *export) conversations(ctx context.Context) error {
+	separator := ""
+	for after := (domain.ID{}); ; {
+		joined, err := e.reads.log.Joined(ctx, e.user, after, exportPage)
+		if err != nil {
+			return err
+		}
+		for _, id := range joined {
+			after = id
+			e.text(separator + `{"id":"` + id.String() + `","events":[`)
+			if err := e.events(ctx, id); err != nil {
+				return err
+			}
+			e.text(`]}`)
+			separator = ","
+		}
+		if len(joined) < exportPage {
+			return nil
+		}
+	}
+}
+
+// events writes what concerns the user in a stream.
+func (e *export) events(ctx context.Context, stream domain.ID) error {
+	separator := ""
+	for after := int64(0); ; {
+		page, upTo, err := e.reads.log.ReadConcerning(ctx, stream, e.user, after, exportPage)
+		if err != nil {
+			return err
+		}
+		if err := e.begin(); err != nil {
+			return err
+		}
+		for _, event := range page {
+			e.text(separator)
+			_, _ = e.out.Write(event.Frame)
+			separator = ","
+		}
+		if err := e.flush(); err != nil {
+			return err
+		}
+		if upTo == 0 {
+			return nil
+		}
+		after = upTo
+	}
+}
