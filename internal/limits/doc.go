@@ -8,7 +8,7 @@
 // permit follows another: every 20 ms. The count is in Redis, by one script
 // there (GCRA, of redis_rate), so that all nodes share it.
 //
-// Asking Redis about each message would cost more than half of what a message
+// Asking Redis about each message would cost some third of what a message
 // costs in all. So where a rate is fast, a node keeps a tally of what a subject
 // does, and settles it in Redis only every so often: as many permits at once as
 // a fifth of what the rate gives in a second, 10 at most. What Redis then
