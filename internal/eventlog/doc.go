@@ -123,6 +123,42 @@
 // back so far, else from JetStream, else from Postgres. It checks that each
 // event is the one after the last, whichever source it came from.
 //
+// # Erasure
+//
+// What a person wrote is the one thing in the log that changes. Redact overwrites
+// the payloads of his events in a stream, and the hashes of his requests; ids,
+// versions, positions and times stay, so that nobody else's history has a gap.
+// It is called after member.erased, or user.erased, is in the stream: both are
+// decisive, so by the guard nothing of his can follow, on any node. The events
+// that it overwrites are thus never the last of their partition.
+//
+// Copies are left in two places: in JetStream, and in the memory of nodes, from
+// where a pump would publish them again when the mirror loses its tail. Other
+// nodes are not told; they find out, and until they have, they publish nothing
+// from memory:
+//
+//   - The transaction that overwrites also raises log.meta.redactions. Each node
+//     reads that number together with the heads, twice a second. When it has
+//     changed, the feeds let go of every event up to those heads, and keep none
+//     of them that comes in late: readers go to Postgres, pumps too.
+//   - A pump publishes from memory only if the last such look began less than
+//     Config.Trust ago (5 s). A node that cannot see Postgres has nothing new to
+//     publish anyway.
+//
+// So 2 Trust after the transaction (Forgotten) no node publishes what was
+// overwritten, and Unmirror may delete it from JetStream, securely: the server
+// writes over the bytes. It refuses while the mirror is behind the events, which
+// are then still to be published, as they are now in Postgres. What remains is a
+// message that was on its way for longer than Trust, in a connection that hung;
+// for it all is deleted a second time, a minute later (internal/erasure). The
+// holes are like any others: readers fill them from Postgres, pumps never do.
+//
+// The mirror of an earlier epoch may hold events that Postgres has lost, and
+// nobody can tell whose: DropOldMirrors deletes it as a whole.
+//
+// States in the cache of a lane may hold a profile until they are pushed out.
+// They are never written anywhere, and the guard refuses what is decided on them.
+//
 // # Bytes
 //
 // An event's frame is encoded once, at the append, and is the same on the
