@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -95,10 +96,12 @@ func (n *node) createLargeGroup(t testing.TB, id, owner domain.ID, members int) 
 		others[i] = eventlog.NewID()
 		added[i] = domain.MemberAdded{UserID: others[i], Role: domain.RoleMember}
 	}
-	_, err := n.do(t.Context(), eventlog.Command{Stream: id, Actor: owner}, func(*domain.Conversation, int64) ([]domain.Event, error) {
-		return added, nil
-	})
-	require.NoError(t, err)
+	for some := range slices.Chunk(added, 1000) {
+		_, err := n.do(t.Context(), eventlog.Command{Stream: id, Actor: owner}, func(*domain.Conversation, int64) ([]domain.Event, error) {
+			return some, nil
+		})
+		require.NoError(t, err)
+	}
 	return others
 }
 
