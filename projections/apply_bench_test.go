@@ -32,7 +32,7 @@ func BenchmarkApply(b *testing.B) {
 	for _, set := range []struct {
 		name        string
 		projections []Projection
-	}{{"timeline", BuiltIn()[:1]}, {"all", BuiltIn()}} {
+	}{{"timeline", BuiltIn()[:1]}, {"search", BuiltIn()[3:4]}, {"all", BuiltIn()}} {
 		// The first run fills the tables that COPY will have to fill.
 		for _, p := range set.projections {
 			rewind(b, pool, p)

@@ -23,13 +23,13 @@ type Projection struct {
 	Apply  string // apply.sql: applies the events of the view batch to them
 }
 
-//go:embed timeline inbox directory
+//go:embed timeline inbox directory search
 var folders embed.FS
 
 // BuiltIn returns the projections that Ping's own reads need.
 func BuiltIn() []Projection {
 	var all []Projection
-	for _, name := range []string{"timeline", "inbox", "directory"} {
+	for _, name := range []string{"timeline", "inbox", "directory", "search"} {
 		p, err := Load(folders, name)
 		if err != nil {
 			panic(err) // the folders are part of the program

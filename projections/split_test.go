@@ -23,6 +23,7 @@ var tables = map[string][]string{
 	"timeline":  {"messages"},
 	"inbox":     {"conversations", "skips", "members"},
 	"directory": {"users"},
+	"search":    {"messages"},
 }
 
 // clear empties the database's log, checkpoints and tables, which is faster
