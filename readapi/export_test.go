@@ -18,3 +18,21 @@ func HotReads() map[string]HotRead {
 		"users":                {findUsersSQL, `'user 1', '', '00000000-0000-0000-0000-000000000000', 51`},
 	}
 }
+
+// SearchWindow is how many messages are ranked at a time.
+const SearchWindow = searchWindow
+
+// Searches are searches of a user in some of many conversations, for words
+// that are rare and that are in every message.
+func Searches() map[string]HotRead {
+	const all, one = `md5('u77')::uuid, NULL, `, `md5('u77')::uuid, md5('c77')::uuid, `
+	const rest = `, NULL, '-infinity', 'infinity', '9999-01-01', '00000000-0000-0000-0000-000000000000', 0,
+		'-infinity', '00000000-0000-0000-0000-000000000000', 0, 400, 'infinity', '00000000-0000-0000-0000-000000000000', 0, 51`
+	return map[string]HotRead{
+		"a rare word":                       {searchSQL, all + `'''word7''', ''` + rest},
+		"a common word":                     {searchSQL, all + `'''hello''', ''` + rest},
+		"the beginning of a common word":    {searchSQL, all + `'''he'':*', ''` + rest},
+		"a run":                             {searchSQL, all + `'', '''@中国'''` + rest},
+		"a common word in one conversation": {searchSQL, one + `'''hello''', ''` + rest},
+	}
+}

@@ -20,6 +20,7 @@ const (
 	timeline  = "timeline"
 	inbox     = "inbox"
 	directory = "directory"
+	search    = "search"
 )
 
 // reads is what the handlers share.
@@ -53,6 +54,9 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) ReadConversat
 	huma.Register(api, get("/v1/users/me", "get-me", "One's own profile", "users"), r.getMe)
 	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users"), r.getUser)
 	huma.Register(api, get("/v1/users", "find-users", "Users whose display name begins so", "users"), r.findUsers)
+	searching := get("/v1/search", "search", "Messages that the caller may see, best first", "messages")
+	searching.Metadata = map[string]any{"limit": "search"}
+	huma.Register(api, searching, r.search)
 	return func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
 		if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {
 			return web.Conversation{}, err

@@ -73,6 +73,7 @@ var statuses = map[string]int{
 	"email_invalid":     http.StatusUnprocessableEntity,
 	"password_invalid":  http.StatusUnprocessableEntity,
 	"cursor_invalid":    http.StatusUnprocessableEntity,
+	"search_too_broad":  http.StatusUnprocessableEntity,
 
 	"client_gone":   statusClientGone,
 	"internal":      http.StatusInternalServerError,
