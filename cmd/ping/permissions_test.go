@@ -67,11 +67,8 @@ var arriving = []string{"DELETE /v1/users/me", "GET /v1/users/me/export", "GET /
 
 func TestPermissions(t *testing.T) {
 	s := newCast(t)
-	secured := documented(t, s)
-	served := map[string]bool{}
-	for _, r := range s.n.web.Echo.Routes() {
-		served[r.Method+" "+pathParameter.ReplaceAllString(r.Path, "{$1}")] = true
-	}
+	s.hire(t)
+	secured, served := documented(t, s), s.served()
 	for route := range secured {
 		require.True(t, served[route], "%s is documented and not served", route)
 	}
@@ -114,6 +111,15 @@ func TestPermissions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// served returns the routes of the node, written as in the contract.
+func (s *cast) served() map[string]bool {
+	served := map[string]bool{}
+	for _, r := range s.n.web.Echo.Routes() {
+		served[r.Method+" "+pathParameter.ReplaceAllString(r.Path, "{$1}")] = true
+	}
+	return served
 }
 
 var pathParameter = regexp.MustCompile(`:(\w+)`)
@@ -190,8 +196,7 @@ func (s *cast) check(t *testing.T, r row, as standing, sc *scene, token, want st
 	what, body := s.requestOf(t, r, as, sc)
 	before := s.events(t)
 	got := s.ask(t, token, what, body, r.header...)
-	answered := strings.TrimSpace(strconv.Itoa(got.status) + " " + got.problem().Code)
-	if answered != want {
+	if answered := got.summary(); answered != want {
 		t.Errorf("%s is answered %s, not %s: %s", as, answered, want, got.raw)
 		return
 	}

@@ -34,13 +34,14 @@ const (
 // direct reports whether the conversation has two members and no roles.
 func (s standing) direct() bool { return s == blocked || s == blocker }
 
-// cast are the users of all scenes on one node.
+// cast are the users of one node.
 type cast struct {
 	n    *node
 	base string
 	http *http.Client
 	// seen is the last position written in each partition: what reads wait for.
-	seen map[string]string
+	seen    map[string]string
+	stopped bool // the read models are: nobody waits for what is not coming
 
 	caller, boss, target, newcomer, hermit, bore *client
 	elsewhere                                    string // a message of the caller's in a conversation of his own
@@ -52,6 +53,12 @@ func newCast(t *testing.T) *cast {
 	n, base := runNode(t, newWorld(t))
 	s := &cast{n: n, base: base, http: &http.Client{Transport: &http.Transport{}}, seen: map[string]string{}}
 	t.Cleanup(s.http.CloseIdleConnections)
+	return s
+}
+
+// hire registers the users of the scenes.
+func (s *cast) hire(t *testing.T) {
+	t.Helper()
 	for _, user := range []**client{&s.caller, &s.boss, &s.target, &s.newcomer, &s.hermit, &s.bore} {
 		*user = s.register(t)
 	}
@@ -59,7 +66,6 @@ func newCast(t *testing.T) *cast {
 	s.write(t, s.caller, "PUT /v1/users/me/blocks/"+s.bore.id, "")
 	own := s.group(t, s.caller, "elsewhere")
 	s.elsewhere = s.send(t, s.caller, own, "elsewhere")
-	return s
 }
 
 // reply is what came back over HTTP.
@@ -92,7 +98,7 @@ func (s *cast) askOnce(t *testing.T, token, what, body string, header ...string)
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	if len(s.seen) > 0 {
+	if len(s.seen) > 0 && !s.stopped {
 		positions := slices.Collect(maps.Values(s.seen))
 		request.Header.Set("Ping-Min-Position", strings.Join(positions, ","))
 	}
@@ -119,6 +125,11 @@ func (s *cast) askOnce(t *testing.T, token, what, body string, header ...string)
 func (r reply) problem() (p struct{ Code string }) {
 	_ = json.Unmarshal([]byte(r.raw), &p)
 	return p
+}
+
+// summary is the status, and the code of a refusal.
+func (r reply) summary() string {
+	return strings.TrimSpace(strconv.Itoa(r.status) + " " + r.problem().Code)
 }
 
 // write does what must succeed, and returns the id of what it made.
