@@ -13,14 +13,14 @@ type Unread struct {
 	Conversations  int64 `json:"conversations" doc:"In how many conversations something is unread." example:"2"`
 }
 
-const unreadSQL = `
+var unreadSQL = `
 SELECT coalesce(sum(u.unread), 0)::bigint, coalesce(sum(u.mentions), 0)::bigint, count(*) FILTER (WHERE u.unread > 0)
   FROM (SELECT c.last_ordinal - m.read_ordinal AS unread,
                (SELECT count(*) FROM inbox.mentions x
                  WHERE x.conversation_id = m.conversation_id AND x.user_id = m.user_id AND x.seq > m.read_seq) AS mentions
           FROM inbox.members m
          CROSS JOIN LATERAL (SELECT * FROM inbox.conversations WHERE id = m.conversation_id OFFSET 0) AS c
-         WHERE m.user_id = $1 AND m.removed_seq IS NULL) AS u`
+         WHERE m.user_id = $1 AND m.removed_seq IS NULL AND NOT ` + removedSince("m.conversation_id", "c.last_seq") + `) AS u`
 
 type getUnreadInput struct{ Read }
 

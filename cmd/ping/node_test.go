@@ -42,9 +42,16 @@ func newWorld(t *testing.T) world {
 // startNode runs a node until the test ends, and returns where it serves.
 func startNode(t *testing.T, w world) (base string) {
 	t.Helper()
+	_, base = runNode(t, w)
+	return base
+}
+
+// runNode is startNode for who looks inside the node too.
+func runNode(t *testing.T, w world) (n *node, base string) {
+	t.Helper()
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n, err := newNode(t.Context(), w.cfg, testkit.Logger(t))
+	n, err = newNode(t.Context(), w.cfg, testkit.Logger(t))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -53,7 +60,7 @@ func startNode(t *testing.T, w world) (base string) {
 		cancel()
 		require.NoError(t, <-ended)
 	})
-	return "http://" + clients.Addr().String()
+	return n, "http://" + clients.Addr().String()
 }
 
 // openStream opens the user's stream at a node.

@@ -3,6 +3,7 @@ package checkpoint_test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,31 @@ func TestParse(t *testing.T) {
 		_, err := w.Parse(bad)
 		require.ErrorIs(t, err, checkpoint.ErrPosition, bad)
 	}
+}
+
+// FuzzParse: what passes is of this log, and means the same when it is written
+// anew.
+func FuzzParse(f *testing.F) {
+	f.Add("7:1042, 15:3")
+	f.Add("")
+	f.Add("16:1,,")
+	f.Fuzz(func(t *testing.T, header string) {
+		w := checkpoint.New(nil, 16)
+		positions, err := w.Parse(header)
+		if err != nil {
+			require.ErrorIs(t, err, checkpoint.ErrPosition)
+			return
+		}
+		require.LessOrEqual(t, len(positions), 16)
+		written := make([]string, len(positions))
+		for i, at := range positions {
+			require.True(t, at.Partition >= 0 && at.Partition < 16 && at.Position >= 0, at)
+			written[i] = at.String()
+		}
+		again, err := w.Parse(strings.Join(written, ","))
+		require.NoError(t, err)
+		require.Equal(t, positions, again)
+	})
 }
 
 func TestWait(t *testing.T) {

@@ -1,6 +1,10 @@
 package web
 
 import (
+	"maps"
+	"net/http"
+	"slices"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 )
@@ -21,14 +25,26 @@ type Action struct {
 	method, path string
 }
 
-// Resolve refuses a malformed key. It is called by huma.
+// Resolve refuses a malformed key, and a query, which no write takes. It is
+// called by huma.
 func (a *Action) Resolve(ctx huma.Context) []error {
 	request := humaecho.Unwrap(ctx).Request()
 	a.method, a.path = request.Method, request.URL.Path
 	if keys := request.Header["Idempotency-Key"]; len(keys) > 1 || (len(keys) == 1 && !visible(keys[0])) {
 		return []error{newError(ErrKeyInvalid, nil)}
 	}
+	if request.URL.RawQuery != "" {
+		return unknownQuery(request)
+	}
 	return nil
+}
+
+// unknownQuery names the parameters that a request has and its operation not.
+func unknownQuery(request *http.Request) (errs []error) {
+	for _, name := range slices.Sorted(maps.Keys(request.URL.Query())) {
+		errs = append(errs, &huma.ErrorDetail{Message: "unknown query parameter", Location: "query." + name})
+	}
+	return errs
 }
 
 // Request returns what makes a retry the same request, for a fingerprint:

@@ -70,12 +70,23 @@ func New(logger *slog.Logger) *Server {
 func (s *Server) HTTPServer(addr string) *http.Server {
 	return &http.Server{
 		Addr:              addr,
-		Handler:           s.Echo,
+		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
+}
+
+// serve answers HEAD as GET: net/http leaves out the body. A stream is opened
+// by GET alone.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead && r.Header.Get("Upgrade") == "" {
+		get := *r // net/http looks at the method of its own
+		get.Method = http.MethodGet
+		r = &get
+	}
+	s.Echo.ServeHTTP(w, r)
 }
 
 // shapeOperation sets what holds for all operations.
@@ -85,7 +96,7 @@ func shapeOperation(api *huma.OpenAPI, op *huma.Operation) {
 	// HTTPServer's ReadTimeout bounds reading; a deadline a request would
 	// cost a call into the poller on the path of every message.
 	op.BodyReadTimeout = 0
-	// Writes take no query; parsing it for them would be for nothing.
+	// Writes take no query at all: Action refuses it without parsing one.
 	op.RejectUnknownQueryParameters = op.Method == http.MethodGet
 	if op.RequestBody != nil {
 		// The raw bytes are kept for the fingerprint, not another way in.
