@@ -9,7 +9,7 @@ import (
 
 type deleteMessageInput struct {
 	web.Action
-	messagePath
+	MessagePath
 }
 
 // deleteMessage makes a message a tombstone. It succeeds when it was one.

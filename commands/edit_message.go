@@ -9,7 +9,7 @@ import (
 
 type editMessageInput struct {
 	web.Write
-	messagePath
+	MessagePath
 	Body struct {
 		Body string `json:"body" doc:"1-4,000 characters after trimming; kept byte for byte." example:"Good evening!"`
 	}
@@ -19,7 +19,7 @@ type editMessageInput struct {
 func (c *commands) editMessage(ctx context.Context, in *editMessageInput) (*messageOutput, error) {
 	edit := domain.EditMessage{Actor: web.CallerFrom(ctx).UserID, Body: in.Body.Body}
 	var err error
-	if edit.Message, edit.Blocked, err = c.about(ctx, in.messagePath); err != nil {
+	if edit.Message, edit.Blocked, err = c.about(ctx, in.MessagePath); err != nil {
 		return nil, err
 	}
 	done, err := c.decide(ctx, command(in.ConversationID, edit.Actor, in.Key, in.Request()),
@@ -28,6 +28,11 @@ func (c *commands) editMessage(ctx context.Context, in *editMessageInput) (*mess
 		})
 	if err != nil {
 		return nil, err
+	}
+	if done.Replayed {
+		if err := c.stillIn(ctx, in.ConversationID, edit.Actor); err != nil {
+			return nil, err
+		}
 	}
 	message, err := c.reads.Message(ctx, edit.Actor, in.ConversationID, in.MessageID, done.At)
 	if err != nil {

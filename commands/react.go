@@ -9,7 +9,7 @@ import (
 
 type reactInput struct {
 	web.Action
-	messagePath
+	MessagePath
 	Emoji string `path:"emoji" doc:"One emoji, percent-encoded." example:"👍"`
 }
 
@@ -34,7 +34,7 @@ func (c *commands) removeReaction(ctx context.Context, in *reactInput) (*reactOu
 func (c *commands) react(ctx context.Context, in *reactInput, on bool) (*reactOutput, error) {
 	react := domain.React{Actor: web.CallerFrom(ctx).UserID, Emoji: in.Emoji, On: on}
 	var err error
-	if react.Message, react.Blocked, err = c.about(ctx, in.messagePath); err != nil {
+	if react.Message, react.Blocked, err = c.about(ctx, in.MessagePath); err != nil {
 		return nil, err
 	}
 	if react.Is, err = c.log.Reacted(ctx, in.MessageID, react.Actor, react.Emoji); err != nil {
