@@ -17,7 +17,7 @@ func (l *ledger) reactable(emoji int) (*message, *member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	by := l.find(func(*member) bool { return true })
-	return l.claim(func(m *message) *member {
+	return claim(l.recent, func(m *message) *member {
 		if m.find(by, emoji) >= 0 {
 			return nil
 		}
@@ -39,7 +39,7 @@ func (l *ledger) reaction() (*message, *member, int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	emoji := 0
-	m, by := l.claim(func(m *message) *member {
+	m, by := claim(l.recent, func(m *message) *member {
 		if len(m.reactions) == 0 {
 			return nil
 		}
@@ -67,7 +67,7 @@ func (l *ledger) unreacted(m *message, by *member, emoji int, o outcome) {
 func (l *ledger) editable() *message {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m, _ := l.claim(func(m *message) *member { return m.author })
+	m, _ := claim(l.recent, func(m *message) *member { return m.author })
 	return m
 }
 
@@ -88,7 +88,7 @@ func (l *ledger) edited(m *message, digest uint64, o outcome) {
 func (l *ledger) deletable() *message {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m, _ := l.claim(func(m *message) *member {
+	m, _ := claim(l.recent, func(m *message) *member {
 		if len(m.acting) > 0 {
 			return nil
 		}
@@ -107,8 +107,8 @@ func (l *ledger) removed(m *message, o outcome) {
 	l.ended(m, m.author, o)
 }
 
-// pinnable returns a message for the owner to pin, or no longer to: in half of
-// the cases one that is pinned, if there is any.
+// pinnable returns a message for the owner to pin; every third time it is one
+// that he has pinned before, also long ago.
 func (l *ledger) pinnable() *message {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,22 +120,28 @@ func (l *ledger) pinnable() *message {
 			return l.owner()
 		}
 	}
-	pinned := rand.IntN(2) == 0
-	m, _ := l.claim(ownerIf(pinned))
-	if m == nil {
-		m, _ = l.claim(ownerIf(!pinned))
+	l.pins++
+	if l.pins%3 == 0 {
+		if m, _ := claim(l.pinned, ownerIf(true)); m != nil {
+			return m
+		}
 	}
+	m, _ := claim(l.recent, ownerIf(false))
 	return m
 }
 
 func (l *ledger) pinnedIs(m *message, pinned bool, o outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch o {
-	case done:
-		m.pinned = pinned
-	case unknown:
+	switch {
+	case o == unknown:
 		m.pinPerhaps = true
+	case o == done && pinned:
+		m.pinned = true
+		l.pinned = append(l.pinned, m)
+	case o == done:
+		m.pinned = false
+		l.pinned = without(l.pinned, m)
 	}
 	l.ended(m, l.owner(), o)
 }

@@ -81,3 +81,29 @@ func judgeAway(sub *subscription, f *faults) {
 func (l *ledger) of(u *user) *member {
 	return l.members[slices.IndexFunc(l.members, func(m *member) bool { return m.user == u })]
 }
+
+// comeBack takes the event that adds the user again after he had left, and
+// reports any other: it is not his.
+func (sub *subscription) comeBack(e event, faults *faults) bool {
+	last := sub.last.Load()
+	if e.seq <= last || !e.adds(sub.socket.user.id) {
+		faults.report(foreign, "user %d, who had left, received %s, seq %d of %s", sub.socket.user.number, e.id, e.seq, e.conversation)
+		return false
+	}
+	if last+1 < e.seq {
+		sub.away = append(sub.away, span{last + 1, e.seq - 1})
+	}
+	sub.last.Store(e.seq - 1)
+	sub.left.Store(false)
+	return true
+}
+
+// owes reports whether the user was a member at seq, as far as his socket was
+// told.
+func (sub *subscription) owes(seq int64) bool {
+	return !within(sub.away, seq) && !(sub.left.Load() && seq > sub.last.Load())
+}
+
+func within(spans []span, seq int64) bool {
+	return slices.ContainsFunc(spans, func(s span) bool { return seq >= s.from && seq <= s.to })
+}

@@ -20,6 +20,8 @@ type ledger struct {
 	mu      sync.Mutex
 	members []*member
 	recent  []*message // the last ones that are acted on, oldest first
+	pinned  []*message // also long ago
+	pins    int        // how often something was to be pinned or unpinned
 	// changed are the messages that are not just as they were sent. Of the
 	// others there are only the acks.
 	changed map[domain.ID]*message
@@ -209,11 +211,16 @@ func (l *ledger) keep(m *message) {
 	}
 }
 
-// retire takes a message off the recent ones.
+// retire takes a message off those that are acted on.
 func (l *ledger) retire(m *message) {
-	if i := slices.Index(l.recent, m); i >= 0 {
-		l.recent = slices.Delete(l.recent, i, i+1)
+	l.recent, l.pinned = without(l.recent, m), without(l.pinned, m)
+}
+
+func without(list []*message, m *message) []*message {
+	if i := slices.Index(list, m); i >= 0 {
+		list = slices.Delete(list, i, i+1)
 	}
+	return list
 }
 
 // parent returns a recent message's id, to be answered; zero for none.
@@ -226,15 +233,15 @@ func (l *ledger) parent() domain.ID {
 	return l.recent[rand.IntN(len(l.recent))].id
 }
 
-// claim finds a recent message that someone may act on, who is chosen by suits,
-// and makes his action the only one of his on it; nil for none.
-func (l *ledger) claim(suits func(*message) *member) (*message, *member) {
-	if len(l.recent) == 0 {
+// claim finds a message in a list that someone may act on, who is chosen by
+// suits, and makes his action the only one of his on it; nil for none.
+func claim(list []*message, suits func(*message) *member) (*message, *member) {
+	if len(list) == 0 {
 		return nil, nil
 	}
-	first := rand.IntN(len(l.recent))
-	for i := range l.recent {
-		m := l.recent[(first+i)%len(l.recent)]
+	first := rand.IntN(len(list))
+	for i := range list {
+		m := list[(first+i)%len(list)]
 		if by := suits(m); by != nil && !by.away && !slices.Contains(m.acting, by) {
 			m.acting = append(m.acting, by)
 			by.acting++

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -321,32 +320,6 @@ func (sub *subscription) accept(e event, faults *faults) bool {
 		sub.left.Store(true)
 	}
 	return true
-}
-
-// comeBack takes the event that adds the user again after he had left, and
-// reports any other: it is not his.
-func (sub *subscription) comeBack(e event, faults *faults) bool {
-	last := sub.last.Load()
-	if e.seq <= last || !e.adds(sub.socket.user.id) {
-		faults.report(foreign, "user %d, who had left, received %s, seq %d of %s", sub.socket.user.number, e.id, e.seq, e.conversation)
-		return false
-	}
-	if last+1 < e.seq {
-		sub.away = append(sub.away, span{last + 1, e.seq - 1})
-	}
-	sub.last.Store(e.seq - 1)
-	sub.left.Store(false)
-	return true
-}
-
-// owes reports whether the user was a member at seq, as far as his socket was
-// told.
-func (sub *subscription) owes(seq int64) bool {
-	return !within(sub.away, seq) && !(sub.left.Load() && seq > sub.last.Load())
-}
-
-func within(spans []span, seq int64) bool {
-	return slices.ContainsFunc(spans, func(s span) bool { return seq >= s.from && seq <= s.to })
 }
 
 // fill takes a seq off those that are missing.
