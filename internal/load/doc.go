@@ -7,9 +7,10 @@
 //  1. prepare: users are registered, groups are created, and one socket is
 //     opened for each member (a user in several groups has one socket).
 //  2. send: messages are sent over HTTP, each with an Idempotency-Key; with a
-//     mix, other actions are done among them, see below. What fails without a definite answer is sent again with the same key, so a
-//     server that is killed and restarted is survived. A message counts as
-//     acknowledged when a 2xx answer for it was read.
+//     mix, other actions are done among them, see below. What fails without a
+//     definite answer is sent again with the same key, so a server that is
+//     killed and restarted is survived. A message counts as acknowledged when a
+//     2xx answer for it was read.
 //  3. settle: every socket gets time to catch up with the last acknowledged
 //     message of each of its conversations.
 //  4. read back: the whole history of each conversation is paged through; with
