@@ -33,6 +33,16 @@ A generated load is --groups groups of --members members. Senders are spread ove
 groups than that needs. In a closed loop each sender has --window sends under way and begins the next when one is
 answered. With --rate, messages are begun on a fixed schedule, and their latency counts from when they were due.
 
+With --mix realistic, senders do what the members of a busy group do; --rate, --messages and --window then count actions
+of all sorts. Each is done by a member of the sender's group, chosen at random. Of every 1,000 actions, 705 are messages
+(175 replies, 5 that mention a member), 120 reactions, 20 reactions taken back, 100 read markers, 30 edits, 10 deletions,
+10 members who leave and are added again by the owner, and 5 pins or unpins. What finds nothing to act on, such as a
+reaction before there is a message, is a message instead. A read marker does not hold its sender up, for the server
+lets a user's markers in one conversation wait for up to a second; a member has one under way at a time. In the end the
+read models are compared with what was done, too: each message's body, edited_at, deleted_at, reactions, mentions and
+pin, who is a member in which role, and each user's inbox and unread totals. Whoever has left must receive nothing until
+he is back.
+
 CPU and memory are those of the servers and of all their children, by name: with "ping dev", its Postgres and Redis
 too. For a server whose Postgres runs apart, name both with --server-pid. All other data stays: run it against
 a server made for that.
@@ -41,6 +51,7 @@ Examples:
    ping load --groups 50 --members 10 --senders 64 --closed-loop --duration 60s      as many as the server takes
    ping load --groups 50 --members 10 --rate 200 --duration 60s                      latency at 200 messages a second
    ping load --groups 1 --members 500 --senders 1 --window 8 --closed-loop           one big group
+   ping load --mix realistic --duration 60s --disconnects 100                        a busy group's edits, reactions, reads
    ping load --corpus chat.jsonl.gz --disconnects 200 --json figures.json            real chat, with lost connections`
 
 func loadCommand() *cli.Command {
@@ -63,6 +74,7 @@ func loadCommand() *cli.Command {
 			&cli.BoolFlag{Name: "closed-loop", Usage: "send when the last answer has come; what is done without --rate", Category: "Generated load"},
 			&cli.IntFlag{Name: "window", Value: 1, Usage: "how many sends a sender has under way; above 1 the order of its messages is not defined", Category: "Generated load"},
 			&cli.IntFlag{Name: "body-size", Value: 80, Usage: "length of a body in `BYTES`", Category: "Generated load"},
+			&cli.StringFlag{Name: "mix", Value: "sends", Usage: "what senders do: sends, or realistic: all that members of a busy group do", Category: "Generated load"},
 
 			&cli.IntFlag{Name: "senders", Value: 64, Usage: "how many senders; with --corpus, how many conversations at a time"},
 			&cli.DurationFlag{Name: "duration", Usage: "end the sending after this time; 30s where nothing else ends it"},
@@ -107,6 +119,7 @@ func loadConfig(cmd *cli.Command) (load.Config, error) {
 		Groups:        cmd.Int("groups"),
 		Members:       cmd.Int("members"),
 		BodySize:      cmd.Int("body-size"),
+		Mix:           cmd.String("mix"),
 		Senders:       cmd.Int("senders"),
 		Window:        cmd.Int("window"),
 		Rate:          cmd.Float("rate"),

@@ -112,6 +112,39 @@ func TestLoad(t *testing.T) {
 	require.NotEmpty(t, f.Servers)
 }
 
+// TestLoadMix: the read models are what was done, although sockets are cut and
+// the only node is killed in the middle.
+func TestLoadMix(t *testing.T) {
+	clearSettings(t)
+	w := newWorld(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := free.Addr().String()
+	require.NoError(t, free.Close())
+
+	pool := poolOf(t, w)
+	node := serveAt(t, w, addr)
+	file := filepath.Join(t.TempDir(), "figures.json")
+	tool := runLoad(t, "--url", "http://"+addr, "--mix", "realistic", "--groups", "4", "--members", "5", "--senders", "8",
+		"--messages", "2500", "--disconnects", "10", "--json", file)
+	require.NoError(t, tool.Start())
+	require.Eventually(t, func() bool {
+		var edits int
+		require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM log.events WHERE type = 'message.edited'").Scan(&edits))
+		return edits >= 20
+	}, time.Minute, 5*time.Millisecond)
+	kill(t, node)
+	serveAt(t, w, addr)
+	require.NoError(t, tool.Wait(), "the verdict is the exit status")
+
+	f := figuresOf(t, file)
+	require.Equal(t, "passed", f.Verdict)
+	require.Positive(t, f.Retries)
+	for _, a := range f.Actions {
+		require.Positive(t, a.Done, a.Action)
+	}
+}
+
 // TestLoadFails: what is lost behind the back of the node is found.
 func TestLoadFails(t *testing.T) {
 	clearSettings(t)
@@ -145,6 +178,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a_corpus_not_there":   {"--corpus", filepath.Join(t.TempDir(), "none")},
 		"a_server_not_there":   {"--url", "http://127.0.0.1:1", "--retry-for", "10ms"},
 		"a_load_without_users": {"--groups", "0"},
+		"what_is_no_mix":       {"--mix", "wild"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Error(t, runLoad(t, args...).Run()) })
 	}

@@ -31,6 +31,9 @@ type Config struct {
 	Groups, Members int
 	// BodySize is the length of generated bodies in bytes.
 	BodySize int
+	// Mix is what senders do: "sends", which "" is too, or "realistic". With the
+	// latter, Rate, Duration and Messages are about actions of all sorts.
+	Mix string
 
 	// Senders is how many senders there are; with a corpus, how many of its
 	// conversations are sent at the same time.
@@ -91,7 +94,13 @@ func (c Config) Check() error {
 	if c.RetryFor <= 0 || c.Settle <= 0 || c.Duration < 0 {
 		wrong("--retry-for and --settle are longer than 0, --duration is not negative")
 	}
+	if c.Mix != "" && c.Mix != mixSends && c.Mix != mixRealistic {
+		wrong("--mix is %q; it is %s or %s", c.Mix, mixSends, mixRealistic)
+	}
 	if c.Corpus != "" {
+		if c.Mix == mixRealistic {
+			wrong("--mix is for a generated load: a corpus holds nothing but messages")
+		}
 		between("users", c.Users, 1, maxUsers)
 		between("limit", c.Limit, 0, maxMessages)
 		between("conversations", c.Conversations, 0, 1_000_000)

@@ -1,17 +1,20 @@
 // Package load puts load on a running Ping server through its public contract
-// and proves afterwards that no message was lost, doubled or put out of order.
+// and proves afterwards that no message was lost, doubled or put out of order;
+// of a run with a mix, also that everything else that was done is so.
 //
 // A run goes through these phases, each bounded in time:
 //
 //  1. prepare: users are registered, groups are created, and one socket is
 //     opened for each member (a user in several groups has one socket).
-//  2. send: messages are sent over HTTP, each with an Idempotency-Key. What
-//     fails without a definite answer is sent again with the same key, so a
-//     server that is killed and restarted is survived. A message counts as
-//     acknowledged when a 2xx answer for it was read.
+//  2. send: messages are sent over HTTP, each with an Idempotency-Key; with a
+//     mix, other actions are done among them, see below. What fails without a
+//     definite answer is sent again with the same key, so a server that is
+//     killed and restarted is survived. A message counts as acknowledged when a
+//     2xx answer for it was read.
 //  3. settle: every socket gets time to catch up with the last acknowledged
 //     message of each of its conversations.
-//  4. read back: the whole history of each conversation is paged through.
+//  4. read back: the whole history of each conversation is paged through; with
+//     a mix, also its members, and each user's inbox and unread totals.
 //  5. judge: what was acknowledged, what history holds and what each socket
 //     received are compared.
 //
@@ -32,11 +35,35 @@
 // in that order. With a window above 1 a sender's messages overlap, and
 // nothing but each message's own seq is defined.
 //
+// # The realistic mix
+//
+// Of every 1,000 actions, dealt in the same order in every run: 525 plain
+// messages, 175 replies, 5 messages that mention a member, 120 reactions, 20
+// reactions taken back, 100 read markers, 30 edits and 10 deletions of one's
+// own, 10 leaves, each followed by being added again by the owner, and 5 pins,
+// of which every third is an unpin. A member of the sender's group who is
+// chosen at random does it; pins and adding are the owner's. Messages among the
+// last 32 are acted on. What finds nothing to act on is a message instead.
+//
+// A server may hold the markers of one user in one conversation back for up to
+// a second. So a marker holds its sender up for nothing: a member has one under
+// way, and where all have, the action is a message.
+//
+// Each conversation has a model of what was done, the ledger, which says under
+// what rules it is exact. Per message it costs nothing, except for those that
+// are not as they were sent. Leaves and joins are answered without a seq; the
+// stream tells at which they happened, and their number is compared with what
+// was acknowledged. With them it is known who was mentioned, who has read how
+// far, and what each socket may receive: everything up to the member.removed,
+// then nothing before the member.added, and that in all gaplessly. Everything
+// that is asked for is allowed by the contract, so a refusal is a fault too.
+//
 // # Outcomes that are not known
 //
 // A send that never got a definite answer may have happened. Its message may
 // be in history once, or not at all; either is right. A message that was
-// refused must not be there.
+// refused must not be there. So it is with every action: both its effect and
+// the lack of it are right, and nobody acts on that message any more.
 //
 // # Latency
 //

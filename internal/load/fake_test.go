@@ -36,6 +36,7 @@ type fake struct {
 	made   int // ids and tokens
 	sends  int // attempts to send
 	keys   map[string]string
+	fakeMix
 
 	// onSend may answer an attempt to send in its place; n counts from 1.
 	onSend func(w http.ResponseWriter, n int) (answered bool)
@@ -51,15 +52,19 @@ type fake struct {
 
 type fakeGroup struct {
 	id      domain.ID
-	members []domain.ID
+	members []domain.ID // the first owns it
 	events  []fakeEvent
 	history []map[string]any
+	read    map[domain.ID]int64
 }
 
 type fakeEvent struct {
 	group *fakeGroup
 	seq   int64
 	frame []byte
+	name  string
+	about domain.ID   // who was added or removed
+	to    []domain.ID // who may see it
 }
 
 func newFake(t *testing.T) *fake {
@@ -74,6 +79,7 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("GET /v1/conversations/{id}/messages", f.signedIn(f.messages))
 	mux.HandleFunc("GET /v1/conversations/{id}/events", f.signedIn(f.events))
 	mux.HandleFunc("GET /v1/stream", f.stream)
+	f.serveMix(mux)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	f.url = server.URL
@@ -148,8 +154,12 @@ func (f *fake) signedIn(next func(http.ResponseWriter, *http.Request, domain.ID)
 
 // append adds an event to a group's stream and wakes the sockets.
 func (f *fake) append(g *fakeGroup, name string, id domain.ID, body string) fakeEvent {
+	return f.appendWith(g, name, id, domain.ID{}, map[string]any{"body": body})
+}
+
+func (f *fake) appendWith(g *fakeGroup, name string, id, about domain.ID, fields map[string]any) fakeEvent {
 	seq := int64(len(g.events) + 1)
-	e := fakeEvent{g, seq, eventFrame(0, int64(len(f.log)+1), g.id, seq, name, id, body)}
+	e := fakeEvent{g, seq, frameWith(0, int64(len(f.log)+1), g.id, seq, name, id, fields), name, about, slices.Clone(g.members)}
 	g.events, f.log = append(g.events, e), append(f.log, e)
 	close(f.grown)
 	f.grown = make(chan struct{})
@@ -163,11 +173,11 @@ func (f *fake) position(w http.ResponseWriter) {
 func (f *fake) create(w http.ResponseWriter, r *http.Request, user domain.ID) {
 	var in struct{ Members []domain.ID }
 	_ = json.NewDecoder(r.Body).Decode(&in)
-	g := &fakeGroup{id: f.id(), members: append([]domain.ID{user}, in.Members...)}
+	g := &fakeGroup{id: f.id(), members: append([]domain.ID{user}, in.Members...), read: map[domain.ID]int64{}}
 	f.groups[g.id] = g
 	f.append(g, "conversation.created", f.id(), "")
-	for range g.members {
-		f.append(g, "member.added", f.id(), "")
+	for _, m := range g.members {
+		g.read[m] = f.append(g, "member.added", f.id(), "").seq
 	}
 	f.position(w)
 	answerJSON(w, http.StatusCreated, map[string]any{"id": g.id})
@@ -207,14 +217,19 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request, user domain.ID) {
 func (f *fake) store(g *fakeGroup, user domain.ID, body string, replyTo *domain.ID) (answer string) {
 	id := f.id()
 	e := f.append(g, "message.sent", id, body)
-	g.history = append(g.history, map[string]any{"id": id, "seq": e.seq, "author_id": user, "body": body, "reply_to": replyTo})
+	g.history = append(g.history, map[string]any{"id": id, "seq": e.seq, "author_id": user, "body": body, "reply_to": replyTo,
+		"sent": body, "mentions": f.mentioned(g, body)})
+	g.read[user] = e.seq
 	return fmt.Sprintf(`{"id":%q,"conversation_id":%q,"seq":%d,"author_id":%q}`, id, g.id, e.seq, user)
 }
 
 // messages pages newest first; its cursors are indexes.
-func (f *fake) messages(w http.ResponseWriter, r *http.Request, _ domain.ID) {
+func (f *fake) messages(w http.ResponseWriter, r *http.Request, user domain.ID) {
 	group, _ := domain.ParseID(r.PathValue("id"))
-	all := slices.Clone(f.groups[group].history)
+	all := make([]map[string]any, 0, len(f.groups[group].history))
+	for _, m := range f.groups[group].history {
+		all = append(all, f.seenBy(user, m))
+	}
 	slices.Reverse(all)
 	if f.onHistory != nil {
 		all = f.onHistory(all)
@@ -329,7 +344,7 @@ func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write f
 		events, grown := f.log[next:], f.grown
 		var frames [][]byte
 		for _, e := range events {
-			if slices.Contains(e.group.members, user) {
+			if slices.Contains(e.to, user) || f.leaks {
 				frames = append(frames, f.framesOf(user, e)...)
 			}
 		}

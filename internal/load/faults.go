@@ -16,10 +16,20 @@ const (
 	altered                 // not as it was sent
 	foreign                 // never sent, or refused, and there nevertheless
 	broken                  // against the protocol
+
+	// Of a run with a mix: not what the acknowledged actions make it.
+	wrongEdits
+	wrongDeletions
+	wrongReactions
+	wrongPins
+	wrongMentions
+	wrongMembers
+	wrongInboxes // what a user is told to have read, or to be unread
 	faultKinds
 )
 
-var faultNames = [faultKinds]string{"lost", "doubled", "out of order", "gaps in seq", "altered", "never sent", "protocol errors"}
+var faultNames = [faultKinds]string{"lost", "doubled", "out of order", "gaps in seq", "altered", "never sent", "protocol errors",
+	"wrong edits", "wrong deletions", "wrong reactions", "wrong pins", "wrong mentions", "wrong members", "wrong inboxes"}
 
 func (f fault) String() string { return faultNames[f] }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/errgroup"
@@ -22,19 +23,55 @@ type stored struct {
 	id     domain.ID
 	seq    int64
 	digest uint64
+	shown  *shown // nil for a message that is as it was sent, and mentions nobody
+}
+
+// shown is what history says of a message beside what was sent.
+type shown struct {
+	edited, deleted, pinned bool
+	mentions                []domain.ID
+	reactions               []shownReaction
+}
+
+type shownReaction struct {
+	Emoji string `json:"emoji"`
+	Count int    `json:"count"`
+	Mine  bool   `json:"mine"`
+}
+
+// item is a message of the contract.
+type item struct {
+	ID        domain.ID       `json:"id"`
+	Seq       int64           `json:"seq"`
+	Author    domain.ID       `json:"author_id"`
+	Body      string          `json:"body"`
+	ReplyTo   domain.ID       `json:"reply_to"`
+	Mentions  []domain.ID     `json:"mentions"`
+	Reactions []shownReaction `json:"reactions"`
+	EditedAt  *string         `json:"edited_at"`
+	DeletedAt *string         `json:"deleted_at"`
+	Pinned    bool            `json:"pinned"`
+}
+
+func (m *item) stored() stored {
+	s := stored{id: m.ID, seq: m.Seq, digest: digest(m.Author, m.Body, m.ReplyTo)}
+	if m.EditedAt != nil || m.DeletedAt != nil || m.Pinned || len(m.Mentions) > 0 || len(m.Reactions) > 0 {
+		s.shown = &shown{m.EditedAt != nil, m.DeletedAt != nil, m.Pinned, m.Mentions, m.Reactions}
+	}
+	return s
 }
 
 // pageSize is the greatest that the contract gives.
 const pageSize = 200
 
-// get reads a path of the conversation as its first member. minPosition makes
-// the server wait for its read models; "" does not.
-func (c *conversation) get(ctx context.Context, from *courier, path, minPosition string, into any) error {
+// get reads a path as u. minPosition makes the server wait for its read models;
+// "" does not.
+func (u *user) get(ctx context.Context, from *courier, path, minPosition string, into any) error {
 	from.begin(fasthttp.MethodGet, path)
 	if minPosition != "" {
 		from.req.Header.Set("Ping-Min-Position", minPosition)
 	}
-	if err := from.do(ctx, c.members[0], true); err != nil {
+	if err := from.do(ctx, u, true); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	if err := json.Unmarshal(from.res.Body(), into); err != nil {
@@ -43,8 +80,8 @@ func (c *conversation) get(ctx context.Context, from *courier, path, minPosition
 	return nil
 }
 
-// history reads all messages of a conversation, oldest first. It reports what
-// comes in another order than newest first.
+// history reads all messages of a conversation, as its first member, oldest
+// first. It reports what comes in another order than newest first.
 func (c *conversation) history(ctx context.Context, from *courier, f *faults) ([]stored, error) {
 	var all []stored
 	for next, before := "", int64(0); ; {
@@ -53,16 +90,10 @@ func (c *conversation) history(ctx context.Context, from *courier, f *faults) ([
 			path += "&before=" + url.QueryEscape(next)
 		}
 		var page struct {
-			Items []struct {
-				ID      domain.ID `json:"id"`
-				Seq     int64     `json:"seq"`
-				Author  domain.ID `json:"author_id"`
-				Body    string    `json:"body"`
-				ReplyTo domain.ID `json:"reply_to"`
-			} `json:"items"`
-			Next *string `json:"next"`
+			Items []item  `json:"items"`
+			Next  *string `json:"next"`
 		}
-		if err := c.get(ctx, from, path, c.minPosition(), &page); err != nil {
+		if err := c.members[0].get(ctx, from, path, c.minPosition(), &page); err != nil {
 			return nil, err
 		}
 		for _, m := range page.Items {
@@ -70,7 +101,7 @@ func (c *conversation) history(ctx context.Context, from *courier, f *faults) ([
 				f.report(disordered, "history holds %s after seq %d", name(c, m.ID, m.Seq), before)
 			}
 			before = m.Seq
-			all = append(all, stored{m.ID, m.Seq, digest(m.Author, m.Body, m.ReplyTo)})
+			all = append(all, m.stored())
 		}
 		if page.Next == nil {
 			break
@@ -148,10 +179,13 @@ func (h *sockets) readGaps(s *socket) {
 }
 
 func (h *sockets) readOne(s *socket, c *courier, g gap) error {
-	conversation := g.subscription.conversation
+	conversation, began := g.subscription.conversation, time.Now()
 	for after := g.span.from - 1; after < g.span.to; {
 		c.begin(fasthttp.MethodGet, "/v1/conversations/"+conversation.idText+"/events?limit="+strconv.Itoa(pageSize)+"&after="+strconv.FormatInt(after, 10))
 		if err := c.do(h.ctx, s.user, true); err != nil {
+			if g.subscription.outside(err) && time.Since(began) < h.api.retryFor && pause(h.ctx, backoffFirst) {
+				continue
+			}
 			return err
 		}
 		var page struct {
@@ -173,6 +207,13 @@ func (h *sockets) readOne(s *socket, c *courier, g gap) error {
 		after = last
 	}
 	return nil
+}
+
+// outside reports whether a gap could not be read because the user has left
+// since. He may read it when he is back, as one does after every leave.
+func (sub *subscription) outside(err error) bool {
+	var p *problem
+	return sub.conversation.ledger != nil && errors.As(err, &p) && p.status == fasthttp.StatusNotFound
 }
 
 // take delivers a gap's events that were read in place of a replay, and

@@ -43,6 +43,10 @@ type conversation struct {
 
 	unknownMu sync.Mutex
 	unknown   []uint64 // digests of sends that may or may not have happened
+
+	ledger *ledger // of a run with a mix
+	moves  []move  // joins and leaves that sockets saw; guarded by sockets.mu
+	head   int64   // the last event's seq, as the read-back told it; 0 before
 }
 
 // line is a run of messages into one conversation by one sender. When it is
@@ -95,6 +99,15 @@ func (c *conversation) undecided(digest uint64) {
 	c.unknownMu.Lock()
 	c.unknown = append(c.unknown, digest)
 	c.unknownMu.Unlock()
+}
+
+// heard keeps the position that the courier's answer told, if it told one.
+func (c *conversation) heard(from *courier) {
+	if at := from.res.Header.Peek("Ping-Position"); len(at) > 0 {
+		if partition, position, err := parseAt(string(at)); err == nil {
+			c.positioned(partition, position)
+		}
+	}
 }
 
 // positioned keeps the position that an answer told.

@@ -83,6 +83,8 @@ func TestConfig(t *testing.T) {
 		"short_bodies":            {func(c *Config) { c.BodySize = 3 }, "--body-size"},
 		"a_rate_for_a_corpus":     {func(c *Config) { c.Corpus, c.Users, c.Rate = "x", 1, 5 }, "--rate"},
 		"a_window_for_a_corpus":   {func(c *Config) { c.Corpus, c.Users, c.Window = "x", 1, 5 }, "--window"},
+		"a_mix_for_a_corpus":      {func(c *Config) { c.Corpus, c.Users, c.Mix = "x", 1, mixRealistic }, "--mix"},
+		"what_is_no_mix":          {func(c *Config) { c.Mix = "wild" }, "--mix"},
 		"a_corpus_without_users":  {func(c *Config) { c.Corpus = "x" }, "--users"},
 		"retries_without_an_end":  {func(c *Config) { c.RetryFor = 0 }, "--retry-for"},
 		"more_than_can_be_stored": {func(c *Config) { c.Messages = math.MaxInt32 }, "--messages"},

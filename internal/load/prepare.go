@@ -42,6 +42,12 @@ func registerAll(ctx context.Context, a *api, p *plan, run string, done *atomic.
 	})
 }
 
+func claimAll(ctx context.Context, a *api, p *plan, run string, done *atomic.Int64) error {
+	return each(ctx, a, len(p.users), done, func(ctx context.Context, c *courier, i int) error {
+		return p.users[i].claimHandle(ctx, c, run)
+	})
+}
+
 func createAll(ctx context.Context, a *api, p *plan, run string, done *atomic.Int64) error {
 	return each(ctx, a, len(p.conversations), done, func(ctx context.Context, c *courier, i int) error {
 		return p.conversations[i].create(ctx, c, run+"-group-"+strconv.Itoa(i))
@@ -87,9 +93,7 @@ func (c *conversation) post(ctx context.Context, from *courier, as *user, path, 
 	if err := from.do(ctx, as, true); err != nil {
 		return fmt.Errorf("POST %s: %w", path, err)
 	}
-	if partition, position, err := parseAt(string(from.res.Header.Peek("Ping-Position"))); err == nil {
-		c.positioned(partition, position)
-	}
+	c.heard(from)
 	if into == nil {
 		return nil
 	}

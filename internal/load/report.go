@@ -26,6 +26,9 @@ type Figures struct {
 	DeliveriesPerSecond float64 `json:"deliveries_per_second"`
 	EventsPerRead       float64 `json:"events_per_read"` // how many arrive together on a socket
 
+	Mix     string          `json:"mix,omitempty"`     // unless there was nothing but sends
+	Actions []ActionFigures `json:"actions,omitempty"` // of a mix
+
 	Ack      Latency  `json:"ack"`
 	EndToEnd Latency  `json:"end_to_end"`
 	Lateness *Latency `json:"lateness,omitempty"` // of an open loop: how late sends began
@@ -89,6 +92,9 @@ func (f *Figures) Print(out io.Writer) {
 	t.AppendSeparator()
 	t.AppendRow(table.Row{"read back from history", count(f.History), ""})
 	for kind := range faultKinds {
+		if kind >= wrongEdits && f.Mix == "" {
+			break
+		}
 		t.AppendRow(table.Row{kind.String(), count(f.Faults[kind.String()]), ""})
 	}
 	t.AppendRow(table.Row{"verdict", f.Verdict, ""})
@@ -108,8 +114,24 @@ func (f *Figures) loadRows(t table.Writer) {
 	t.AppendRow(table.Row{"deliveries", count(f.Deliveries), fmt.Sprintf("%.1f events a read", f.EventsPerRead)})
 	t.AppendRow(table.Row{"deliveries/s", count(int64(f.DeliveriesPerSecond)), ""})
 	t.AppendRow(table.Row{"end to end p50 / p90 / p99 / max", milliseconds(f.EndToEnd.P50, f.EndToEnd.P90, f.EndToEnd.P99, f.EndToEnd.Max), "ms, to each member"})
+	if f.Mix != "" {
+		f.actionRows(t)
+	}
 	if l := f.Lateness; l != nil {
 		t.AppendRow(table.Row{"begun late p50 / p90 / p99 / max", milliseconds(l.P50, l.P90, l.P99, l.Max), "ms, counted in the above"})
+	}
+}
+
+func (f *Figures) actionRows(t table.Writer) {
+	total := int64(0)
+	for _, a := range f.Actions {
+		total += a.Done
+	}
+	t.AppendRow(table.Row{"actions", count(total), "of all sorts, acknowledged"})
+	t.AppendRow(table.Row{"actions/s", count(int64(float64(total) / max(f.Seconds, 1e-9))), ""})
+	for _, a := range f.Actions {
+		t.AppendRow(table.Row{"action: " + a.Action, count(a.Done),
+			fmt.Sprintf("%.1f/s, ack p50 / p99 %.2f / %.2f ms", a.PerSecond, a.Ack.P50, a.Ack.P99)})
 	}
 }
 

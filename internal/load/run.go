@@ -47,6 +47,11 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Figures, error) {
 	if err != nil {
 		return Figures{}, err
 	}
+	if cfg.Mix == mixRealistic {
+		for _, c := range p.conversations {
+			c.ledger = newLedger(c.members)
+		}
+	}
 	r := &run{cfg: cfg, id: newRunID(), plan: p, counts: newCounts(), clock: clock{time.Now()}, faults: &faults{}, progress: newProgress(out)}
 	// Beside the senders, users are set up, credentials renewed and gaps read.
 	r.api = newAPI(cfg.URLs, cfg.Senders*cfg.Window+len(p.users)+64, cfg.RetryFor)
@@ -99,6 +104,15 @@ func (r *run) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("register users: %w", err)
 	}
+	if r.cfg.Mix == mixRealistic {
+		var claimed atomic.Int64
+		end = r.progress.phase("claiming handles", int64(len(p.users)), claimed.Load, nil)
+		err = claimAll(ctx, r.api, p, r.id, &claimed)
+		end()
+		if err != nil {
+			return fmt.Errorf("claim handles: %w", err)
+		}
+	}
 	end = r.progress.phase("creating groups", int64(len(p.conversations)), created.Load, nil)
 	err = createAll(ctx, r.api, p, r.id, &created)
 	end()
@@ -131,6 +145,9 @@ func (r *run) send(ctx context.Context) {
 	r.sending = &sending{
 		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
 		latency: newHistogram(), lateness: newHistogram(),
+	}
+	if r.cfg.Mix == mixRealistic {
+		r.sending.mix = newMixing(r.sending, r.faults)
 	}
 	background, end := context.WithCancel(ctx)
 	defer end()
@@ -197,7 +214,7 @@ func (r *run) settle(ctx context.Context, head func(*conversation) int64) {
 		for _, c := range r.plan.conversations {
 			h := head(c)
 			for _, s := range c.subscriptions {
-				if s.last.Load() < h {
+				if s.last.Load() < h && !s.left.Load() {
 					n++
 				}
 			}
@@ -241,6 +258,9 @@ func (r *run) measure() {
 	h.looked = 0
 	h.settleArrivals(r.clock.now())
 	h.mu.Unlock()
+	if s.mix != nil {
+		f.Mix, f.Actions = r.cfg.Mix, s.mix.figures(f.Seconds)
+	}
 	f.Ack, f.EndToEnd = s.latency.figures(), h.latency.figures()
 	if r.cfg.Rate > 0 {
 		late := s.lateness.figures()
@@ -262,13 +282,20 @@ func (r *run) judge(ctx context.Context) {
 	end := r.progress.phase("reading history back", f.Accepted, read.Load, nil)
 	histories, err := readBack(ctx, r.api, r.plan, r.faults, &read)
 	end()
+	var accounts map[*user]*account
+	if err == nil && r.sending.mix != nil {
+		var asked atomic.Int64
+		end = r.progress.phase("reading inboxes back", int64(len(r.plan.users)), asked.Load, nil)
+		accounts, err = readAccounts(ctx, r.api, r.plan, &asked)
+		end()
+	}
 	if err == nil {
 		// Messages whose outcome is not known may be beyond the last acknowledged.
 		r.settle(ctx, func(c *conversation) int64 {
 			if h := histories[c]; len(h) > 0 {
-				return h[len(h)-1].seq
+				return max(h[len(h)-1].seq, c.head)
 			}
-			return 0
+			return c.head
 		})
 	}
 	r.sockets.stop()
@@ -282,6 +309,9 @@ func (r *run) judge(ctx context.Context) {
 		f.Verdict = "none: " + err.Error()
 	default:
 		judge(r.plan, histories, r.faults)
+		if accounts != nil {
+			judgeAccounts(r.plan, histories, accounts, r.faults)
+		}
 		if r.sending.gaveUp != nil {
 			f.Verdict = "none: the sending was cut short: " + r.sending.gaveUp.Error()
 		}

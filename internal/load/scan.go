@@ -20,6 +20,25 @@ type event struct {
 	seq          int64
 	name         []byte // such as message.sent
 	id           domain.ID
+	member       domain.ID // who was added or removed, of member.added and member.removed
+}
+
+func (e event) adds(user domain.ID) bool {
+	return e.member == user && string(e.name) == memberAdded
+}
+
+func (e event) removes(user domain.ID) bool {
+	return e.member == user && string(e.name) == memberRemoved
+}
+
+// The events by which a socket begins and ceases to receive a conversation.
+const (
+	memberAdded   = "member.added"
+	memberRemoved = "member.removed"
+)
+
+func changesMembers(name []byte) bool {
+	return string(name) == memberAdded || string(name) == memberRemoved
 }
 
 // cursor reads known text from the beginning of a byte slice. Once something
@@ -83,7 +102,8 @@ func (c *cursor) uuid() (id domain.ID) {
 }
 
 // scanEvent reads a frame in the layout that servers write. ok is false when
-// the layout is another: decodeEvent reads any.
+// the layout is another, or more has to be known than comes first: decodeEvent
+// reads any.
 func scanEvent(b []byte) (e event, ok bool) {
 	c := cursor{rest: b}
 	c.expect(`{"type":"event","at":"`)
@@ -99,17 +119,18 @@ func scanEvent(b []byte) (e event, ok bool) {
 	c.expect(`","id":"`)
 	e.id = c.uuid()
 	c.expect(`"`)
-	return e, !c.bad
+	return e, !c.bad && !changesMembers(e.name)
 }
 
 // decodeEvent reads a durable event's frame in any JSON layout.
 func decodeEvent(b []byte) (event, error) {
 	var f struct {
-		At           string    `json:"at"`
-		Conversation string    `json:"conversation_id"`
-		Seq          int64     `json:"seq"`
-		Event        string    `json:"event"`
-		ID           domain.ID `json:"id"`
+		At           string          `json:"at"`
+		Conversation string          `json:"conversation_id"`
+		Seq          int64           `json:"seq"`
+		Event        string          `json:"event"`
+		ID           domain.ID       `json:"id"`
+		Data         json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return event{}, fmt.Errorf("decode event: %w", err)
@@ -118,8 +139,18 @@ func decodeEvent(b []byte) (event, error) {
 	if err != nil {
 		return event{}, err
 	}
-	return event{partition: partition, position: position, conversation: []byte(f.Conversation),
-		seq: f.Seq, name: []byte(f.Event), id: f.ID}, nil
+	e := event{partition: partition, position: position, conversation: []byte(f.Conversation),
+		seq: f.Seq, name: []byte(f.Event), id: f.ID}
+	if changesMembers(e.name) {
+		var data struct {
+			User domain.ID `json:"user_id"`
+		}
+		if err := json.Unmarshal(f.Data, &data); err != nil {
+			return event{}, fmt.Errorf("decode %s: %w", f.Event, err)
+		}
+		e.member = data.User
+	}
+	return e, nil
 }
 
 // maxPartitions is the most that a log can have.

@@ -18,7 +18,11 @@ var (
 
 // eventFrame is a frame in the layout that servers write.
 func eventFrame(partition int, position int64, conversation domain.ID, seq int64, name string, id domain.ID, body string) []byte {
-	data, _ := json.Marshal(map[string]string{"body": body}) // a string is always encoded
+	return frameWith(partition, position, conversation, seq, name, id, map[string]any{"body": body})
+}
+
+func frameWith(partition int, position int64, conversation domain.ID, seq int64, name string, id domain.ID, fields map[string]any) []byte {
+	data, _ := json.Marshal(fields) // strings and ids are always encoded
 	return fmt.Appendf(nil, `{"type":"event","at":"%d:%d","conversation_id":"%s","seq":%d,"event":"%s","id":"%s","actor_id":"%s","recorded_at":"2026-01-02T03:04:05.123456Z","data":%s}`,
 		partition, position, conversation, seq, name, id, someID, data)
 }
@@ -38,6 +42,16 @@ func TestScanEvent(t *testing.T) {
 		e, err := decodeEvent([]byte(other))
 		require.NoError(t, err)
 		require.Equal(t, want, e)
+	})
+	t.Run("leaves_who_was_added_or_removed_to_the_decoder", func(t *testing.T) {
+		b := frameWith(7, 1042, someGroup, 12, "member.removed", someGroup, map[string]any{"user_id": someID})
+		_, ok := scanEvent(b)
+		require.False(t, ok)
+		e, err := decodeEvent(b)
+		require.NoError(t, err)
+		require.True(t, e.removes(someID))
+		require.False(t, e.adds(someID))
+		require.False(t, e.removes(someGroup))
 	})
 	t.Run("leaves_a_users_event_to_the_decoder", func(t *testing.T) {
 		b := []byte(strings.Replace(string(eventFrame(7, 1042, someGroup, 12, "user.registered", someID, "")), "conversation_id", "user_id", 1))

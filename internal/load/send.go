@@ -18,7 +18,8 @@ type sending struct {
 	api      *api
 	counts   *counts
 	clock    clock
-	run      string // part of every Idempotency-Key
+	mix      *mixing // nil: nothing but sends
+	run      string  // part of every Idempotency-Key
 	plan     *plan
 	cfg      Config
 	latency  *histogram // of acknowledgements
@@ -50,9 +51,18 @@ func (s *sending) mayStart(ctx context.Context, until int64) bool {
 	return s.taken.Add(1) <= s.plan.rounds()
 }
 
+// outcome is what became of something that was asked of the server.
+type outcome int
+
+const (
+	done    outcome = iota // acknowledged
+	refused                // by a definite answer
+	unknown                // it may have happened
+)
+
 // send sends one message and keeps what became of it. start is the time that
-// its latency counts from. ok is false unless the message was acknowledged.
-func (s *sending) send(ctx context.Context, c *courier, l *line, author *user, body string, replyTo domain.ID, key string, start int64) (a ack, ok bool) {
+// its latency counts from. The ack is whole when the message was acknowledged.
+func (s *sending) send(ctx context.Context, c *courier, l *line, author *user, body string, replyTo domain.ID, key string, start int64) (a ack, o outcome) {
 	c.begin(fasthttp.MethodPost, l.conversation.path)
 	c.req.Header.SetContentType("application/json")
 	c.req.Header.Set("Idempotency-Key", key)
@@ -71,24 +81,32 @@ func (s *sending) send(ctx context.Context, c *courier, l *line, author *user, b
 		if got, err = readAnswer(c.res.Body()); err == nil {
 			a.id, a.seq = got.id, got.seq
 			s.acknowledged(c, l, a, start)
-			return a, true
+			return a, done
 		}
 		s.counts.failed("unreadable answer to a send")
 	}
+	if o = s.failed(err); o == unknown {
+		l.conversation.undecided(a.digest)
+	}
+	return a, o
+}
+
+// failed counts what was not acknowledged, and ends the sending when it had to
+// be given up.
+func (s *sending) failed(err error) outcome {
 	var p *problem
 	if errors.As(err, &p) && p.definite() {
 		s.refused.Add(1)
-		return a, false
+		return refused
 	}
 	s.unknown.Add(1)
-	l.conversation.undecided(a.digest)
 	if errors.Is(err, errGaveUp) {
 		s.stopOnce.Do(func() {
 			s.gaveUp = err
 			s.stop()
 		})
 	}
-	return a, false
+	return unknown
 }
 
 func (s *sending) acknowledged(c *courier, l *line, a ack, start int64) {
@@ -96,11 +114,7 @@ func (s *sending) acknowledged(c *courier, l *line, a ack, start int64) {
 	s.latency.record(now - start)
 	raise(&s.ended, now)
 	s.acked.Add(1)
-	if at := c.res.Header.Peek("Ping-Position"); len(at) > 0 {
-		if partition, position, err := parseAt(string(at)); err == nil {
-			l.conversation.positioned(partition, position)
-		}
-	}
+	l.conversation.heard(c)
 	l.acknowledged(a, start)
 }
 
@@ -125,6 +139,9 @@ func (s *sending) all(ctx context.Context) {
 		s.closedLoop(ctx, &wg, until)
 	}
 	wg.Wait()
+	if s.mix != nil {
+		s.mix.markers.Wait()
+	}
 }
 
 // closedLoop starts, for each sender, as many goroutines as its window.
@@ -142,8 +159,12 @@ func (s *sending) closedLoop(ctx context.Context, wg *sync.WaitGroup, until int6
 	}
 }
 
-// next sends a sender's next generated message. text is a buffer.
+// next sends a sender's next generated message, or does the next action of the
+// mix. text is a buffer.
 func (s *sending) next(ctx context.Context, c *courier, from *sender, text []byte, start int64) []byte {
+	if s.mix != nil {
+		return s.mix.next(ctx, c, from, text, start)
+	}
 	n := from.sent.Add(1)
 	l := from.lines[int(n-1)%len(from.lines)]
 	text = appendBody(text[:0], from.number, n, s.cfg.BodySize)
@@ -151,7 +172,7 @@ func (s *sending) next(ctx context.Context, c *courier, from *sender, text []byt
 	return text
 }
 
-// key is unique to a message of a run, and the same for all its attempts.
+// key is unique to an action of a run, and the same for all its attempts.
 func (s *sending) key(sender int, n int64) string {
 	b := append(make([]byte, 0, 48), s.run...)
 	b = strconv.AppendInt(append(b, '-'), int64(sender), 10)
@@ -205,7 +226,7 @@ func (s *sending) script(ctx context.Context, c *courier, from *sender, until in
 		if u.parent >= 0 {
 			replyTo = ids[u.parent]
 		}
-		if a, ok := s.send(ctx, c, from.lines[0], u.author, u.body, replyTo, s.key(from.number, int64(i)), s.clock.now()); ok {
+		if a, o := s.send(ctx, c, from.lines[0], u.author, u.body, replyTo, s.key(from.number, int64(i)), s.clock.now()); o == done {
 			ids[i] = a.id
 		}
 	}

@@ -45,6 +45,8 @@ type subscription struct {
 	base         int64        // what was there before the socket
 	last         atomic.Int64 // the greatest seq received
 	missing      []span       // seqs below last that have not come
+	left         atomic.Bool  // its user is a member no longer
+	away         []span       // seqs while he was none
 }
 
 // span is the seqs from..to.
@@ -298,6 +300,9 @@ func (sub *subscription) accept(e event, faults *faults) bool {
 		sub.known, sub.base = true, e.seq-1
 		sub.last.Store(e.seq - 1)
 	}
+	if sub.left.Load() && !sub.comeBack(e, faults) {
+		return false
+	}
 	switch last := sub.last.Load(); {
 	case e.seq == last+1:
 		sub.last.Store(e.seq)
@@ -310,6 +315,9 @@ func (sub *subscription) accept(e event, faults *faults) bool {
 	default:
 		faults.report(doubled, "user %d received %s, seq %d of %s, again", sub.socket.user.number, e.id, e.seq, e.conversation)
 		return false
+	}
+	if e.seq == sub.last.Load() && e.removes(sub.socket.user.id) {
+		sub.left.Store(true)
 	}
 	return true
 }
@@ -337,12 +345,7 @@ func (sub *subscription) has(seq int64) bool {
 	if !sub.known || seq <= sub.base || seq > sub.last.Load() {
 		return false
 	}
-	for _, m := range sub.missing {
-		if seq >= m.from && seq <= m.to {
-			return false
-		}
-	}
-	return true
+	return !within(sub.missing, seq) && !within(sub.away, seq)
 }
 
 // markEvent keeps which event sockets saw at a seq, and reports one that saw
@@ -356,6 +359,9 @@ func (c *conversation) markEvent(e event, message bool, f *faults) *slot {
 	mark := markOf(e.id, message)
 	if old := s.mark.Load(); old == 0 {
 		s.mark.Store(mark)
+		if !e.member.IsZero() {
+			c.moves = append(c.moves, move{e.seq, e.member, string(e.name) == memberAdded})
+		}
 	} else if old != mark {
 		f.report(altered, "seq %d of %s is %s on one socket and another event on another", e.seq, c.idText, e.id)
 	}

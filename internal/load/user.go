@@ -20,6 +20,7 @@ type user struct {
 	id       domain.ID
 	email    string
 	password string
+	handle   string // with a mix; "" for none
 
 	node        atomic.Int32 // which server, modulo their number
 	credentials atomic.Pointer[credentials]

@@ -11,9 +11,15 @@ import (
 func judge(p *plan, histories map[*conversation][]stored, f *faults) {
 	for _, c := range p.conversations {
 		history := histories[c]
+		if c.ledger != nil {
+			c.ledger.follow(c, f)
+		}
 		judgeHistory(c, history, f)
 		for _, sub := range c.subscriptions {
 			judgeSocket(sub, history, f)
+			if c.ledger != nil {
+				judgeAway(sub, f)
+			}
 		}
 	}
 }
@@ -74,7 +80,9 @@ func judgeLine(l *line, history []stored, places map[domain.ID]int, expected []b
 		if m.seq != a.seq {
 			f.report(altered, "%s was acknowledged with seq %d", name(c, m.id, m.seq), a.seq)
 		}
-		if m.digest != a.digest {
+		if c.ledger != nil {
+			c.ledger.judgeMessage(c, a, m, f)
+		} else if m.digest != a.digest {
 			f.report(altered, "body, author or reply_to of %s is not as sent", name(c, m.id, m.seq))
 		}
 		if l.ordered && m.seq <= before {
@@ -135,7 +143,7 @@ func judgeHole(c *conversation, seq int64, told map[int64]bool, f *faults) {
 func judgeSocket(sub *subscription, history []stored, f *faults) {
 	messages := make(map[int64]bool)
 	for _, m := range history {
-		if sub.has(m.seq) {
+		if sub.has(m.seq) || !sub.owes(m.seq) {
 			continue
 		}
 		messages[m.seq] = true
@@ -146,6 +154,11 @@ func judgeSocket(sub *subscription, history []stored, f *faults) {
 			if !messages[seq] {
 				f.report(gapped, "user %d did not receive seq %d of %s", sub.socket.user.number, seq, sub.conversation.idText)
 			}
+		}
+	}
+	for seq := sub.last.Load() + 1; seq <= sub.conversation.head && !sub.left.Load(); seq++ {
+		if !messages[seq] {
+			f.report(gapped, "user %d did not receive seq %d of %s", sub.socket.user.number, seq, sub.conversation.idText)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func newScene() *scene {
 	for seq := int64(4); seq <= 8; seq++ {
 		d := digest(someID, fmt.Sprint("message ", seq), domain.ID{})
 		s.line.acks = append(s.line.acks, ack{messageID(seq), seq, d})
-		s.history = append(s.history, stored{messageID(seq), seq, d})
+		s.history = append(s.history, stored{id: messageID(seq), seq: seq, digest: d})
 		for i := range s.frames {
 			s.frames[i] = append(s.frames[i], at(seq, "message.sent"))
 		}
@@ -49,7 +49,7 @@ func newScene() *scene {
 func (s *scene) extra(body string) uint64 {
 	seq := s.history[len(s.history)-1].seq + 1
 	d := digest(someID, body, domain.ID{})
-	s.history = append(s.history, stored{messageID(seq), seq, d})
+	s.history = append(s.history, stored{id: messageID(seq), seq: seq, digest: d})
 	for i := range s.frames {
 		s.frames[i] = append(s.frames[i], at(seq, "message.sent"))
 	}
