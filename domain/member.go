@@ -169,7 +169,7 @@ func (c *Conversation) EraseMember(cmd EraseMember) ([]Event, error) {
 			return nil, err
 		}
 	}
-	return append(events, MemberErased{UserID: cmd.UserID}), nil
+	return append(events, MemberErased(cmd)), nil
 }
 
 // successor returns who becomes owner when the given member goes: the member
