@@ -138,8 +138,6 @@ func (c *Conversation) ChangeRole(cmd ChangeRole) ([]Event, error) {
 		return nil, ErrMemberNotFound
 	case target == cmd.Role:
 		return nil, nil
-	case self && cmd.Role > actor:
-		return nil, ErrForbidden
 	case self && actor == RoleOwner && !c.successor(cmd.Actor).IsZero(), self && actor == RoleOwner && len(c.Members) == 1:
 		return nil, ErrLastOwner
 	case !self && target >= actor, actor < RoleOwner && cmd.Role >= actor:
@@ -169,7 +167,7 @@ func (c *Conversation) EraseMember(cmd EraseMember) ([]Event, error) {
 			return nil, err
 		}
 	}
-	return append(events, MemberErased{UserID: cmd.UserID}), nil
+	return append(events, MemberErased(cmd)), nil
 }
 
 // successor returns who becomes owner when the given member goes: the member

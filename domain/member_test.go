@@ -143,6 +143,11 @@ func TestChangeRole(t *testing.T) {
 		given(staffed...).when(changeRole(cat, dan, domain.RoleMember)).refused(t, domain.ErrForbidden)
 		given(staffed...).when(changeRole(dan, cat, domain.RoleReader)).refused(t, domain.ErrForbidden)
 	})
+	t.Run("tells a member and a reader only that they may not", func(t *testing.T) {
+		given(staffed...).when(changeRole(cat, dan, domain.RoleReader)).refused(t, domain.ErrForbidden)
+		given(staffed...).when(changeRole(cat, person("stranger"), domain.RoleReader)).refused(t, domain.ErrForbidden)
+		given(staffed...).when(changeRole(dan, person("stranger"), domain.RoleReader)).refused(t, domain.ErrForbidden)
+	})
 	t.Run("refuses raising oneself", func(t *testing.T) {
 		given(staffed...).when(changeRole(bob, bob, domain.RoleOwner)).refused(t, domain.ErrForbidden)
 		given(staffed...).when(changeRole(cat, cat, domain.RoleAdmin)).refused(t, domain.ErrForbidden)

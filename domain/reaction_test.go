@@ -73,6 +73,7 @@ var emoji = map[string]string{
 	"a letter in a circle":     "Ⓜ️",
 	"an ideograph in a circle": "㊗️",
 	"a letter of its own":      "ℹ️",
+	"a family of nine":         strings.Repeat("👩\u200d", 8) + "👩🏽", // 64 bytes
 	"one of no known version":  "\U0001fadf",
 }
 
