@@ -73,8 +73,8 @@ type Conversation struct {
 	Name    string
 	Topic   string
 	Members map[ID]Member
-	joined  int // how many have joined, those who left included
-	erased  map[ID]bool
+	joined  int         // how many have joined, those who left included
+	Erased  map[ID]bool // who was erased, of those who are or were members
 }
 
 // NewConversation is the state of a conversation's stream without events.
@@ -97,10 +97,10 @@ func (c *Conversation) Evolve(e Event) {
 	case MemberRemoved:
 		delete(c.Members, e.UserID)
 	case MemberErased:
-		if c.erased == nil {
-			c.erased = map[ID]bool{}
+		if c.Erased == nil {
+			c.Erased = map[ID]bool{}
 		}
-		c.erased[e.UserID] = true
+		c.Erased[e.UserID] = true
 	}
 }
 
@@ -248,7 +248,7 @@ func changed(wanted, now string) *string {
 // roleOf returns the actor's role, or the error for those outside.
 func (c *Conversation) roleOf(actor ID) (Role, error) {
 	role := c.Members[actor].Role
-	if role == NoRole || c.erased[actor] {
+	if role == NoRole || c.Erased[actor] {
 		return NoRole, ErrConversationNotFound
 	}
 	return role, nil
@@ -263,7 +263,7 @@ func (c *Conversation) writer(actor ID, blocked bool) (Role, error) {
 		return NoRole, err
 	case role < RoleMember:
 		return NoRole, ErrForbidden
-	case c.Kind == Direct && len(c.erased) > 0:
+	case c.Kind == Direct && len(c.Erased) > 0:
 		return NoRole, ErrUserErased
 	case c.Kind == Direct && blocked:
 		return NoRole, ErrBlocked

@@ -71,7 +71,7 @@ func (c *Conversation) AddMember(cmd AddMember) ([]Event, error) {
 	if _, ok := c.Members[cmd.UserID]; ok {
 		return nil, nil
 	}
-	if c.erased[cmd.UserID] {
+	if c.Erased[cmd.UserID] {
 		return nil, ErrUserNotFound
 	}
 	return []Event{MemberAdded{UserID: cmd.UserID, Role: cmd.Role}}, nil
@@ -157,7 +157,7 @@ type EraseMember struct{ UserID ID }
 // EraseMember decides the command of that name. Of a direct conversation he
 // stays one of the two, for the other's sake.
 func (c *Conversation) EraseMember(cmd EraseMember) ([]Event, error) {
-	if c.erased[cmd.UserID] {
+	if c.Erased[cmd.UserID] {
 		return nil, nil
 	}
 	var events []Event

@@ -63,7 +63,7 @@ func (c *Conversation) mentioned(users []ID, author ID) []ID {
 	var mentioned []ID
 	seen := map[ID]bool{author: true}
 	for _, id := range users {
-		if _, in := c.Members[id]; in && !seen[id] && !c.erased[id] {
+		if _, in := c.Members[id]; in && !seen[id] && !c.Erased[id] {
 			seen[id] = true
 			mentioned = append(mentioned, id)
 		}
