@@ -316,7 +316,7 @@ func (sub *subscription) accept(e event, faults *faults) bool {
 		faults.report(doubled, "user %d received %s, seq %d of %s, again", sub.socket.user.number, e.id, e.seq, e.conversation)
 		return false
 	}
-	if e.seq == sub.last.Load() && e.removes(sub.socket.user.id) {
+	if !e.member.IsZero() && e.seq == sub.last.Load() && e.removes(sub.socket.user.id) {
 		sub.left.Store(true)
 	}
 	return true

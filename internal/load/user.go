@@ -80,16 +80,19 @@ func (u *user) authenticate(ctx context.Context, c *courier, path string, body m
 	if err := json.Unmarshal(c.res.Body(), &s); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if s.User.ID.IsZero() || s.AccessToken == "" {
-		return fmt.Errorf("%s: the answer is not a session", path)
+	if s.User.ID.IsZero() || s.AccessToken == "" || !u.id.IsZero() && s.User.ID != u.id {
+		return fmt.Errorf("%s: the answer is not a session of the user", path)
 	}
 	u.take(s)
 	return nil
 }
 
-// take makes a session's tokens the user's credentials.
+// take makes a session's tokens the user's credentials. The id is written once,
+// before anything else runs: senders and sockets read it without a lock.
 func (u *user) take(s session) {
-	u.id = s.User.ID
+	if u.id.IsZero() {
+		u.id = s.User.ID
+	}
 	u.credentials.Store(&credentials{
 		bearer:  "Bearer " + s.AccessToken,
 		refresh: s.RefreshToken,
