@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,13 +17,9 @@ import (
 	"ping/internal/web"
 )
 
-// exportUser answers all that is stored of the caller, as one JSON object:
-//
-//	{"user_id", "exported_at",
-//	 "identity": {"email", "created_at", "registered_at", "handles": […], "sessions": [{"id", "created_at", "expires_at", "revoked_at"}]},
-//	 "profile": {"display_name", "handle", "bio", "avatar_url"}, "blocked": [user ids],
-//	 "events": [the frames of his own stream],
-//	 "conversations": [{"id", "events": [the frames that are his or about him, and those that name the conversation]}]}
+// exportUser answers all that is stored of the caller, as one JSON object, an
+// Archive, whose conversations' frames are those that are his or about him, and
+// those that name the conversation.
 //
 // It comes from the log and the identities, which are never behind, page by
 // page: what is in memory does not grow with it. Secrets (the password's and
@@ -52,8 +49,40 @@ func (r *reads) exportUser(ctx context.Context, _ *struct{}) (*huma.StreamRespon
 	}}, nil
 }
 
+// Archive is the shape of an export, for the contract: it is written piece by
+// piece.
+type Archive struct {
+	UserID        domain.ID              `json:"user_id"`
+	ExportedAt    time.Time              `json:"exported_at"`
+	Identity      exportedIdentity       `json:"identity"`
+	Profile       exportedProfile        `json:"profile"`
+	Blocked       []domain.ID            `json:"blocked"`
+	Events        []json.RawMessage      `json:"events" doc:"The frames of the caller's own stream, oldest first."`
+	Conversations []exportedConversation `json:"conversations" doc:"Those that the caller is or was in."`
+}
+
+type exportedConversation struct {
+	ID     domain.ID         `json:"id"`
+	Events []json.RawMessage `json:"events" doc:"The frames that are the caller's or about him, oldest first."`
+}
+
+type exportedProfile struct {
+	DisplayName string `json:"display_name" example:"Ada"`
+	Handle      string `json:"handle" example:"ada"`
+	Bio         string `json:"bio" example:"Counts."`
+	AvatarURL   string `json:"avatar_url" example:"https://example.org/ada.png"`
+}
+
+// exportOperation describes what streams, which its output does not.
+func exportOperation(op huma.Operation, registry huma.Registry) huma.Operation {
+	op.Responses = map[string]*huma.Response{"200": {Description: "The archive.", Content: map[string]*huma.MediaType{
+		"application/json": {Schema: registry.Schema(reflect.TypeFor[Archive](), true, "Archive")},
+	}}}
+	return op
+}
+
 type exportedIdentity struct {
-	Email        string            `json:"email"`
+	Email        string            `json:"email" example:"ada@example.org"`
 	CreatedAt    time.Time         `json:"created_at"`
 	RegisteredAt *time.Time        `json:"registered_at"`
 	Handles      []string          `json:"handles"`
@@ -129,7 +158,7 @@ func (e *export) write(ctx context.Context, identity exportedIdentity, user *dom
 	}
 	head, err := json.Marshal(map[string]any{
 		"user_id": e.user, "exported_at": time.Now().UTC(), "identity": identity, "blocked": blocked,
-		"profile": map[string]string{"display_name": user.DisplayName, "handle": user.Handle, "bio": user.Bio, "avatar_url": user.AvatarURL},
+		"profile": exportedProfile{DisplayName: user.DisplayName, Handle: user.Handle, Bio: user.Bio, AvatarURL: user.AvatarURL},
 	})
 	if err != nil {
 		return err

@@ -65,9 +65,8 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
 	huma.Register(api, get("/v1/users", "find-users", "Users whose display name or handle begins so", "users", cursor), r.findUsers)
 	huma.Register(api, web.Limited(get("/v1/search", "search", "Messages that the caller may see: best first", "messages",
 		outside, cursor, "search_too_broad"), limits.Search), r.search)
-	export := get("/v1/users/me/export", "export-user", "All that is stored of oneself, as one JSON document", "users")
-	export.Responses = map[string]*huma.Response{"200": {Description: "The archive.", Content: map[string]*huma.MediaType{"application/json": {}}}}
-	huma.Register(api, export, r.exportUser)
+	huma.Register(api, exportOperation(get("/v1/users/me/export", "export-user", "All that is stored of oneself, as one JSON document", "users",
+		"user_not_found"), api.OpenAPI().Components.Schemas), r.exportUser)
 	return Reads{
 		Conversation: func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
 			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {
