@@ -84,6 +84,24 @@
 // for everything in each conversation, and by `resumed`. So nothing is missed
 // without a word.
 //
+// # What events say
+//
+// A client that applies the events of a conversation in the order of their seq
+// has the conversation as it is. A message's id is that of its message.sent;
+// what is said of it later names it by message_id and message_seq, and sets a
+// state, so that hearing it twice changes nothing:
+//
+//	message.edited                     its body
+//	message.pinned, message.unpinned   whether it is pinned
+//	reaction.added, reaction.removed   whether the actor has that emoji on it
+//	message.deleted                    it is a tombstone for good: drop the body, and pass over
+//	                                   whatever else is said of it, also later
+//	member.erased                      so are all messages of user_id before it
+//	read.advanced                      how far the actor has read: the greatest counts, and who
+//	                                   sends has read up to there
+//
+// The data of a message whose author was erased has an empty body and `erased`.
+//
 // # Membership
 //
 // A stream needs no subscriptions. Who is added to a conversation gets its
