@@ -236,7 +236,7 @@ func TestContractOfCommands(t *testing.T) {
 			for _, status := range statuses {
 				require.Contains(t, responses, status, "%s %s", method, path)
 			}
-			require.Contains(t, responses["default"].Content, "application/problem+json", "%s %s", method, path)
+			require.Contains(t, responses["422"].Content, "application/problem+json", "%s %s", method, path)
 		}
 	}
 }
