@@ -47,6 +47,11 @@ func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOu
 	if err != nil {
 		return nil, err
 	}
+	if done.Replayed {
+		if err := c.stillIn(ctx, in.ConversationID, add.Actor); err != nil {
+			return nil, err
+		}
+	}
 	if len(done.Events) == 0 {
 		role, err := c.roleOf(ctx, in.ConversationID, add.UserID)
 		if err != nil {

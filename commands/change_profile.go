@@ -23,9 +23,7 @@ type userOutput struct {
 	Body web.User
 }
 
-// changeProfile changes what others see of the caller. A handle is claimed
-// before the event says so, and the one before it is let go afterwards: at no
-// moment do two users have the same.
+// changeProfile changes what others see of the caller.
 func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*userOutput, error) {
 	user := web.CallerFrom(ctx).UserID
 	change, err := domain.ChangeProfile{
@@ -34,53 +32,22 @@ func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*
 	if err != nil {
 		return nil, err
 	}
-	if change.Handle != nil && *change.Handle != "" {
-		claimed, err := c.identities.claimHandle(ctx, user, *change.Handle)
-		if err != nil {
-			return nil, err
-		}
-		if !claimed {
-			return nil, domain.ErrHandleTaken
-		}
+	execute := func() (eventlog.Result, error) {
+		return eventlog.Execute(ctx, c.log, eventlog.Users, command(user, user, in.Key, in.Request()),
+			func(u *domain.User, _ int64) ([]domain.Event, error) { return u.ChangeProfile(change) })
 	}
-	done, err := eventlog.Execute(ctx, c.log, eventlog.Users, command(user, user, in.Key, in.Request()),
-		func(u *domain.User, _ int64) ([]domain.Event, error) { return u.ChangeProfile(change) })
+	var done eventlog.Result
+	if change.Handle == nil {
+		done, err = execute()
+	} else {
+		done, err = c.changeHandle(ctx, user, *change.Handle, execute)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if change.Handle != nil {
-		if err := c.releaseOldHandles(ctx, user); err != nil {
-			return nil, err
-		}
 	}
 	profile, _, err := c.profile(ctx, user)
 	if err != nil {
 		return nil, err
 	}
 	return &userOutput{Written: written(done), Body: profile}, nil
-}
-
-// releaseOldHandles lets go of the handles that the user's stream says he had,
-// but for the one he has: also of those that a crash kept from being let go.
-func (c *commands) releaseOldHandles(ctx context.Context, user domain.ID) error {
-	had := map[string]bool{}
-	current := ""
-	err := c.walkUser(ctx, user, func(e domain.Event, _ *eventlog.Event) {
-		if changed, ok := e.(domain.ProfileChanged); ok && changed.Handle != nil {
-			current = *changed.Handle
-			had[current] = true
-		}
-	})
-	if err != nil {
-		return err
-	}
-	delete(had, current)
-	old := make([]string, 0, len(had))
-	for handle := range had {
-		old = append(old, handle)
-	}
-	if len(old) == 0 {
-		return nil
-	}
-	return c.identities.releaseHandles(ctx, user, old)
 }

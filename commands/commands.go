@@ -67,7 +67,7 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 		return err
 	}
 	c := &commands{
-		log: log, identities: &identities{pool: pool}, passwords: passwords, tokens: tokens, tickets: tickets,
+		log: log, identities: newIdentities(pool), passwords: passwords, tokens: tokens, tickets: tickets,
 		endings: endings, eraser: eraser, reads: reads, limitLogin: limitLogin, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
 	}
 	c.registerAuth(api)
@@ -111,11 +111,11 @@ func (c *commands) registerAuth(api huma.API) {
 func (c *commands) registerUsers(api huma.API) {
 	huma.Register(api, operation(http.MethodDelete, "/v1/users/me", "erase-user", "Erase oneself, for good", http.StatusAccepted, "users",
 		"invalid_credentials", "busy", "rate_limited"), c.eraseUser)
-	huma.Register(api, operation(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users",
+	huma.Register(api, reaching(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users",
 		"name_invalid", "handle_invalid", "handle_taken", "bio_invalid", "avatar_url_invalid", "user_not_found"), c.changeProfile)
-	huma.Register(api, operation(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users",
+	huma.Register(api, reaching(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users",
 		"user_not_found", "block_self", "too_many_blocked"), c.blockUser)
-	huma.Register(api, operation(http.MethodDelete, "/v1/users/me/blocks/{user_id}", "unblock-user", "Unblock a user", http.StatusNoContent, "users",
+	huma.Register(api, reaching(http.MethodDelete, "/v1/users/me/blocks/{user_id}", "unblock-user", "Unblock a user", http.StatusNoContent, "users",
 		"user_not_found", "block_self"), c.unblockUser)
 }
 
@@ -148,7 +148,7 @@ func (c *commands) registerMessages(api huma.API) {
 	huma.Register(api, about(http.MethodPatch, message, "edit-message", "Edit a message", "body_empty", "body_too_long", "body_invalid", "behind"), c.editMessage)
 	huma.Register(api, reaching(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages",
 		"conversation_not_found", "forbidden", "message_not_found"), c.deleteMessage)
-	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", "emoji_invalid"), c.addReaction)
+	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", "emoji_invalid", "too_many_reactions"), c.addReaction)
 	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", "emoji_invalid"), c.removeReaction)
 	huma.Register(api, about(http.MethodPut, message+"/pin", "pin-message", "Pin a message"), c.pinMessage)
 	huma.Register(api, about(http.MethodDelete, message+"/pin", "unpin-message", "Unpin a message"), c.unpinMessage)

@@ -49,6 +49,9 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 			return nil, err
 		}
 	}
+	if err := c.reserveKey(ctx, create.Actor, in.Key, in.Request()); err != nil {
+		return nil, err
+	}
 	id := conversationID(create, others, in.Key)
 	done, err := c.decide(ctx, command(id, create.Actor, in.Key, in.Request()), func(state *domain.Conversation, _ int64) ([]domain.Event, error) {
 		return state.Create(create)
@@ -64,6 +67,18 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 		return nil, err
 	}
 	return &conversationOutput{Status: http.StatusCreated, Written: written(done), Body: conversation}, nil
+}
+
+// reserveKey refuses a key that the caller has used for another creation. What
+// is created may be in another stream each time, so it is his own stream that
+// remembers the request.
+func (c *commands) reserveKey(ctx context.Context, user domain.ID, key string, request [][]byte) error {
+	if key == "" {
+		return nil
+	}
+	_, err := eventlog.Execute(ctx, c.log, eventlog.Users, command(user, user, "create "+key, request),
+		func(*domain.User, int64) ([]domain.Event, error) { return nil, nil })
+	return err
 }
 
 // conversationID names the conversation: a direct one by its two users, a

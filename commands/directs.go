@@ -41,8 +41,14 @@ func (d *directs) blocked(ctx context.Context, conversation, user domain.ID) (bo
 			d.pairs.Add(conversation, pair)
 		}
 	}
-	if pair[0] != user && pair[1] != user {
+	switch {
+	case pair == [2]domain.ID{}:
 		return false, nil
+	case pair[0] != user && pair[1] != user:
+		// An id of a direct conversation can be guessed from its users'. That it
+		// is there must not show by being quicker than when it is not.
+		_, _, err := d.read(ctx, conversation)
+		return false, err
 	}
 	return d.log.Blocked(ctx, pair[0], pair[1])
 }

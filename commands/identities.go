@@ -20,7 +20,14 @@ var (
 )
 
 // identities are the rows of the schema identity.
-type identities struct{ pool *pgxpool.Pool }
+type identities struct {
+	pool    *pgxpool.Pool
+	handles chan struct{} // taken by those who change one
+}
+
+func newIdentities(pool *pgxpool.Pool) *identities {
+	return &identities{pool: pool, handles: make(chan struct{}, handleChanges)}
+}
 
 // credentials are one row of identity.credentials.
 type credentials struct {
@@ -101,41 +108,6 @@ SELECT id FROM unnest($1::uuid[]) AS id
 		return nil, fmt.Errorf("look up users: %w", err)
 	}
 	return strangers, nil
-}
-
-// byHandles returns the users of handles, in their order; handles that nobody
-// has are left out.
-func (i *identities) byHandles(ctx context.Context, handles []string) ([]domain.ID, error) {
-	rows, _ := i.pool.Query(ctx, `
-SELECT h.user_id FROM unnest($1::text[]) WITH ORDINALITY AS asked (handle, idx)
-  JOIN identity.handles h ON h.handle = asked.handle ORDER BY asked.idx`, handles)
-	users, err := pgx.CollectRows(rows, scanID)
-	if err != nil {
-		return nil, fmt.Errorf("look up handles: %w", err)
-	}
-	return users, nil
-}
-
-// claimHandle gives a handle to a user who may have had it already; false when
-// it is another's.
-func (i *identities) claimHandle(ctx context.Context, user domain.ID, handle string) (bool, error) {
-	tag, err := i.pool.Exec(ctx, `
-INSERT INTO identity.handles AS h (handle, user_id)
-SELECT $2, c.user_id FROM identity.credentials c WHERE c.user_id = $1
-    ON CONFLICT ON CONSTRAINT handles_pkey DO UPDATE SET claimed_at = now() WHERE h.user_id = $1`, [16]byte(user), handle)
-	if err != nil {
-		return false, fmt.Errorf("claim handle: %w", err)
-	}
-	return tag.RowsAffected() == 1, nil
-}
-
-// releaseHandles lets go of handles that a user had.
-func (i *identities) releaseHandles(ctx context.Context, user domain.ID, handles []string) error {
-	_, err := i.pool.Exec(ctx, `DELETE FROM identity.handles WHERE user_id = $1 AND handle = ANY ($2)`, [16]byte(user), handles)
-	if err != nil {
-		return fmt.Errorf("release handles: %w", err)
-	}
-	return nil
 }
 
 func scanID(row pgx.CollectableRow) (id domain.ID, err error) {

@@ -37,7 +37,7 @@ func (c *commands) react(ctx context.Context, in *reactInput, on bool) (*reactOu
 	if react.Message, react.Blocked, err = c.about(ctx, in.MessagePath); err != nil {
 		return nil, err
 	}
-	if react.Is, err = c.log.Reacted(ctx, in.MessageID, react.Actor, react.Emoji); err != nil {
+	if react.Is, react.Mine, err = c.log.Reactions(ctx, in.MessageID, react.Actor, react.Emoji); err != nil {
 		return nil, err
 	}
 	done, err := c.decide(ctx, command(in.ConversationID, react.Actor, in.Key, in.Request()),

@@ -34,6 +34,7 @@ var (
 	ErrHandleTaken          = &Error{"handle_taken", "Another user has this handle; choose another one."}
 	ErrBioInvalid           = &Error{"bio_invalid", "A bio has at most 500 characters, without NUL."}
 	ErrAvatarInvalid        = &Error{"avatar_url_invalid", "avatar_url is an https address of at most 2,000 bytes, or empty for none."}
+	ErrTooManyReactions     = &Error{"too_many_reactions", "You have 20 reactions on this message, or changed them very often; take one back first."}
 	ErrEmojiInvalid         = &Error{"emoji_invalid", "A reaction is one emoji, percent-encoded in the path."}
 	ErrNameOnDirect         = &Error{"name_on_direct", "A direct conversation has no name; leave it out."}
 	ErrTooManyMembers       = &Error{"too_many_members", "A conversation is created with at most 1,000 members; add the others afterwards."}

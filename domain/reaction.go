@@ -19,6 +19,9 @@ type ReactionRemoved struct {
 func (ReactionRemoved) Type() string   { return "reaction.removed" }
 func (ReactionRemoved) Decisive() bool { return false }
 
+// MaxReactions bounds the reactions that one member has on one message.
+const MaxReactions = 20
+
 // React asks to add one's reaction to a message, or to remove it.
 type React struct {
 	Actor   ID
@@ -26,6 +29,7 @@ type React struct {
 	Emoji   string
 	On      bool // what it shall be
 	Is      bool // what it is, as the log tells it
+	Mine    int  // how many reactions the actor has on the message
 	Blocked bool
 }
 
@@ -45,6 +49,8 @@ func (c *Conversation) React(cmd React) ([]Event, error) {
 		return nil, ErrMessageDeleted
 	case m.Deleted || cmd.Is == cmd.On:
 		return nil, nil
+	case cmd.On && cmd.Mine >= MaxReactions:
+		return nil, ErrTooManyReactions
 	case cmd.On:
 		return []Event{ReactionAdded{m.MessageRef, cmd.Emoji}}, nil
 	default:

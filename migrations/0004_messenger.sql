@@ -26,8 +26,7 @@ CREATE INDEX events_joined ON log.events (((payload->>'user_id')::uuid), stream)
 -- says so: the primary key lets one have it.
 CREATE TABLE identity.handles (
     handle     text        NOT NULL CONSTRAINT handles_pkey PRIMARY KEY,
-    user_id    uuid        NOT NULL CONSTRAINT handles_user REFERENCES identity.credentials ON DELETE CASCADE,
-    claimed_at timestamptz NOT NULL DEFAULT now()
+    user_id    uuid        NOT NULL CONSTRAINT handles_user REFERENCES identity.credentials ON DELETE CASCADE
 );
 CREATE INDEX handles_user_id ON identity.handles (user_id);
 COMMENT ON COLUMN identity.handles.handle IS 'Lower-cased, without the @.';

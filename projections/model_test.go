@@ -174,6 +174,9 @@ func checkTimeline(t require.TestingT, pool *pgxpool.Pool, w *writer) {
 		         SELECT string_agg(r.emoji || ' ' || r.user_id, ',' ORDER BY (r.emoji || ' ' || r.user_id) COLLATE "C")
 		           FROM timeline.reactions r WHERE r.conversation_id = m.conversation_id AND r.seq = m.seq), '')
 		  FROM timeline.messages m`))
+	require.Equal(t,
+		lines(t, pool, `SELECT concat_ws(' ', conversation_id, seq, emoji, count(*)) FROM timeline.reactions GROUP BY conversation_id, seq, emoji`),
+		lines(t, pool, `SELECT concat_ws(' ', conversation_id, seq, emoji, count) FROM timeline.reaction_counts`))
 	require.Empty(t, lines(t, pool, `
 		SELECT m.id::text FROM timeline.messages m
 		 WHERE NOT m.reacted AND EXISTS (SELECT FROM timeline.reactions r WHERE r.conversation_id = m.conversation_id AND r.seq = m.seq)`), "reacted")

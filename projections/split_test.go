@@ -17,7 +17,7 @@ import (
 
 // tables of the built-in projections.
 var tables = map[string][]string{
-	"timeline":  {"messages", "reactions"},
+	"timeline":  {"messages", "reactions", "reaction_counts"},
 	"inbox":     {"conversations", "skips", "members", "mentions"},
 	"directory": {"users", "blocks"},
 	"search":    {"messages"},

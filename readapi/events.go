@@ -17,9 +17,7 @@ type listEventsInput struct {
 	After          int64     `query:"after" minimum:"0" doc:"A seq: the events after it. The next of a page is the one to pass."`
 }
 
-// listEvents reads the log itself, which is ahead of the read models. So it
-// asks afterwards whether the caller is a member: then a removal before any of
-// the events is known.
+// listEvents reads the log itself, which is ahead of the read models.
 func (r *reads) listEvents(ctx context.Context, in *listEventsInput) (*output[web.Page[json.RawMessage]], error) {
 	if err := r.wait(ctx, in.Read, inbox); err != nil {
 		return nil, err

@@ -67,6 +67,9 @@ func TestExportUser(t *testing.T) {
 	s.send(left, ann, "before I went", domain.ID{})
 	s.remove(left, bob, ann)
 	s.send(left, bob, "now that she is gone", domain.ID{})
+	s.execute(left, bob, func(c *domain.Conversation) ([]domain.Event, error) {
+		return c.Rename(domain.RenameConversation{Actor: bob, Topic: new("why ann went")})
+	})
 	s.group("without her", bob)
 
 	response := s.request(ann, "/v1/users/me/export", "")
@@ -103,7 +106,7 @@ func TestExportUser(t *testing.T) {
 		}
 	}
 	require.Equal(t, 451, bodies)
-	for _, others := range []string{"bob's own", "now that she is gone", "without her", "a hash", secret.ID.String()} {
+	for _, others := range []string{"bob's own", "why ann went", "now that she is gone", "without her", "a hash", secret.ID.String()} {
 		require.NotContains(t, string(content), others)
 	}
 

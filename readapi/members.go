@@ -53,11 +53,11 @@ func (r *reads) listMembers(ctx context.Context, in *listMembersInput) (*output[
 	if err := r.wait(ctx, in.Read, inbox, directory); err != nil {
 		return nil, err
 	}
-	if err := r.member(ctx, in.ConversationID); err != nil {
-		return nil, err
-	}
 	found, _ := r.pool.Query(ctx, listMembersSQL, uid(in.ConversationID), uid(after), in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanMember)
+	if err == nil {
+		err = r.member(ctx, in.ConversationID)
+	}
 	return answer(page(rows, in.Limit.Limit, func(m ListedMember) ListedMember { return m },
 		func(m ListedMember) string { return encodeCursor("members", m.UserID.String()) }), err)
 }

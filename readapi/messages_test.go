@@ -238,6 +238,10 @@ func TestPlans(t *testing.T) {
 		SELECT md5('c' || n)::uuid, 10 + m, md5('m' || n || ' ' || m)::uuid, md5('u' || n % 1000)::uuid, now(), repeat('hello ', 10),
 		       CASE WHEN m % 10 = 0 THEN 100 + m END, m % 5 = 0
 		  FROM generate_series(1, 2000) n, generate_series(1, 50) m;
+		INSERT INTO timeline.reaction_counts (conversation_id, seq, emoji, count)
+		SELECT md5('c' || n)::uuid, 10 + m, '👍', 1000 FROM generate_series(1, 2000) n, generate_series(5, 50, 5) m;
+		INSERT INTO timeline.reactions (conversation_id, seq, emoji, user_id)
+		SELECT md5('c77')::uuid, 60, '👍', md5('u' || n)::uuid FROM generate_series(10001, 20000) n;
 		INSERT INTO timeline.reactions (conversation_id, seq, emoji, user_id)
 		SELECT md5('c' || n)::uuid, 10 + m, '👍', md5('u' || n % 1000)::uuid
 		  FROM generate_series(1, 2000) n, generate_series(5, 50, 5) m;

@@ -38,11 +38,11 @@ func (r *reads) listPins(ctx context.Context, in *listPinsInput) (*output[web.Pa
 	if err := r.wait(ctx, in.Read, inbox, timeline); err != nil {
 		return nil, err
 	}
-	if err := r.member(ctx, in.ConversationID); err != nil {
-		return nil, err
-	}
 	found, _ := r.pool.Query(ctx, listPinsSQL, uid(web.CallerFrom(ctx).UserID), uid(in.ConversationID), before, in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanMessage)
+	if err == nil {
+		err = r.member(ctx, in.ConversationID)
+	}
 	return answer(page(rows, in.Limit.Limit, messageRow.message,
 		func(m messageRow) string { return encodeCursor("pins", strconv.FormatInt(*m.pinnedSeq, 10)) }), err)
 }

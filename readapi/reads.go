@@ -62,11 +62,11 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
 	huma.Register(api, get("/v1/users/me/unread", "get-unread", "How much is unread in all, for a badge", "users"), r.getUnread)
 	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users", cursor), r.listBlocks)
 	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users", "user_not_found"), r.getUser)
-	huma.Register(api, get("/v1/users", "find-users", "Users whose display name or handle begins so", "users", cursor), r.findUsers)
+	huma.Register(api, web.Limited(get("/v1/users", "find-users", "Users whose display name or handle begins so", "users", cursor), limits.Search), r.findUsers)
 	huma.Register(api, web.Limited(get("/v1/search", "search", "Messages that the caller may see: best first", "messages",
 		outside, cursor, "search_too_broad"), limits.Search), r.search)
-	huma.Register(api, exportOperation(get("/v1/users/me/export", "export-user", "All that is stored of oneself, as one JSON document", "users",
-		"user_not_found"), api.OpenAPI().Components.Schemas), r.exportUser)
+	huma.Register(api, web.Limited(exportOperation(get("/v1/users/me/export", "export-user", "All that is stored of oneself, as one JSON document", "users",
+		"user_not_found"), api.OpenAPI().Components.Schemas), limits.Search), r.exportUser)
 	return Reads{
 		Conversation: func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
 			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {
@@ -119,7 +119,8 @@ SELECT ` + removedSince("c.id", "c.last_seq") + `
   JOIN inbox.conversations c ON c.id = m.conversation_id
  WHERE m.user_id = $1 AND m.conversation_id = $2 AND m.removed_seq IS NULL`
 
-// member refuses who is not in the conversation.
+// member refuses who is not in the conversation. It is asked after what it
+// guards was read: then nothing that came after a removal is in it.
 func (r *reads) member(ctx context.Context, conversation domain.ID) error {
 	var removed bool
 	err := r.pool.QueryRow(ctx, memberSQL, uid(web.CallerFrom(ctx).UserID), uid(conversation)).Scan(&removed)

@@ -21,7 +21,7 @@
 // There are two passes. The first begins at once. The second begins a minute
 // after it (Config.Settle), for commands that knew him as a user when the first
 // one passed, such as a conversation that another was creating with him. Then
-// the erasure is finished. The row stays: an id and three times.
+// the erasure is finished. The row stays: an id and some times.
 //
 // # Who does it
 //

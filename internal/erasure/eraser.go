@@ -94,7 +94,7 @@ func (e *Eraser) Run(ctx context.Context) error {
 const dueSQL = `
 SELECT user_id FROM identity.erasures
  WHERE finished_at IS NULL AND coalesce(swept_at < clock_timestamp() - $1::interval, true)
- ORDER BY requested_at LIMIT $2`
+ ORDER BY tried_at NULLS FIRST, requested_at LIMIT $2`
 
 // due returns the users for whom a pass is to be made now.
 func (e *Eraser) due(ctx context.Context) ([]domain.ID, error) {
@@ -145,21 +145,24 @@ func giveBack(ctx context.Context, conn *pgxpool.Conn) {
 }
 
 // pass makes one pass over the erasures of users. What fails for one of them
-// does not keep the others.
+// does not keep the others, nor those that are next.
 func (e *Eraser) pass(ctx context.Context, users []domain.ID) error {
+	if err := e.try(ctx, users); err != nil {
+		return err
+	}
 	var errs []error
 	fail := func(user domain.ID, err error) { errs = append(errs, fmt.Errorf("erase %s: %w", user, err)) }
-	swept := make(map[domain.ID]places, len(users))
+	swept, partly := make(map[domain.ID]places, len(users)), map[domain.ID]bool{}
 	for _, user := range users {
 		where, err := e.sweep(ctx, user)
 		if err != nil {
 			fail(user, err)
-			continue
+			partly[user] = true
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		swept[user] = where
-	}
-	if len(swept) == 0 {
-		return errors.Join(errs...)
 	}
 	if err := e.log.Forgotten(ctx); err != nil {
 		return err
@@ -171,6 +174,8 @@ func (e *Eraser) pass(ctx context.Context, users []domain.ID) error {
 	for user, where := range swept {
 		if err := e.unmirror(ctx, where); err != nil {
 			fail(user, err)
+		} else if partly[user] {
+			continue // what was done is done; the rest is tried again
 		} else if err := e.mark(ctx, user); err != nil {
 			fail(user, err)
 		}

@@ -17,7 +17,8 @@ type places map[int][]int64
 const joinedPage = 500
 
 // sweep ends all streams of a user for him, and overwrites what they hold. It
-// returns where that was: also what an earlier sweep overwrote.
+// returns where that was: also what an earlier sweep overwrote, and also when
+// some of it failed.
 func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 	where := places{}
 	if _, err := e.EraseUser(ctx, user); err != nil {
@@ -28,7 +29,7 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 	for after := (domain.ID{}); ; {
 		joined, err := e.log.Joined(ctx, user, after, joinedPage)
 		if err != nil {
-			return nil, err
+			return where, errors.Join(append(errs, err)...)
 		}
 		for _, conversation := range joined {
 			after = conversation
@@ -89,6 +90,19 @@ func (e *Eraser) unmirror(ctx context.Context, where places) error {
 			return err
 		}
 		e.reached("unmirrored")
+	}
+	return nil
+}
+
+// try notes that a pass is begun: those that fail again and again let others go
+// first.
+func (e *Eraser) try(ctx context.Context, users []domain.ID) error {
+	ids := make([][16]byte, len(users))
+	for i, id := range users {
+		ids[i] = id
+	}
+	if _, err := e.pool.Exec(ctx, `UPDATE identity.erasures SET tried_at = clock_timestamp() WHERE user_id = ANY ($1)`, ids); err != nil {
+		return fmt.Errorf("begin pass: %w", err)
 	}
 	return nil
 }

@@ -13,19 +13,33 @@ const readConcerningSQL = `
 SELECT ` + eventColumns + `
   FROM log.events e
  WHERE e.stream = $1 AND e.version > $2 AND e.version <= $3
-   AND CASE WHEN e.type LIKE 'conversation.%' OR e.actor = $4 OR e.stream = $4 THEN true
+   AND CASE WHEN e.type LIKE 'conversation.%' THEN e.version <= $6
+            WHEN e.actor = $4 OR e.stream = $4 THEN true
             WHEN e.type LIKE 'member.%' THEN (e.payload->>'user_id')::uuid = $4 END
  ORDER BY e.version LIMIT $5`
 
+// The version up to which a user may know what a conversation is called: that
+// of the event that ended his membership, if the last one ended.
+const readLeftSQL = `
+SELECT CASE WHEN type = 'member.added' THEN 9223372036854775807 ELSE version END
+  FROM log.events
+ WHERE stream = $1 AND decisive AND type IN ('member.added', 'member.removed') AND (payload->>'user_id')::uuid = $2
+ ORDER BY version DESC LIMIT 1`
+
 // ReadConcerning returns events of a stream, oldest first, that a user brought
-// about or that say what he is there, and of a conversation what it is called.
+// about or that say what he is there, and of a conversation what it is called,
+// as far as he was there to know it.
 // It looks through the versions after the given one and returns up to which; 0
 // when the stream has no more.
 func (l *Log) ReadConcerning(ctx context.Context, stream, user domain.ID, after int64, limit int) (events []*Event, upTo int64, err error) {
 	const span = 5_000
 	head, err := lookUp[int64](ctx, l, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
+	var left int64
 	if err == nil {
-		events, err = l.query(ctx, readConcerningSQL, pgUUID(stream), after, after+span, pgUUID(user), limit)
+		left, err = lookUp[int64](ctx, l, readLeftSQL, pgUUID(stream), pgUUID(user))
+	}
+	if err == nil {
+		events, err = l.query(ctx, readConcerningSQL, pgUUID(stream), after, after+span, pgUUID(user), limit, left)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("read what concerns a user in %s: %w", stream, err)

@@ -46,19 +46,26 @@ func (l *Log) Message(ctx context.Context, conversation, id domain.ID) (m domain
 	return m, nil
 }
 
-const readReactionSQL = `
-SELECT type = 'reaction.added' FROM log.events
- WHERE type IN ('reaction.added', 'reaction.removed')
-   AND (payload->>'message_id')::uuid = $1 AND actor = $2 AND payload->>'emoji' = $3
- ORDER BY version DESC LIMIT 1`
+// All that a user said about a message with reactions is looked at, up to a
+// bound: who says more has said enough.
+const readReactionsSQL = `
+SELECT coalesce(bool_or(emoji = $3) FILTER (WHERE added), false),
+       CASE WHEN max(total) = $4 THEN $4 ELSE count(*) FILTER (WHERE added) END
+  FROM (SELECT DISTINCT ON (emoji) emoji, type = 'reaction.added' AS added, count(*) OVER () AS total
+          FROM (SELECT payload->>'emoji' AS emoji, type, version FROM log.events
+                 WHERE type IN ('reaction.added', 'reaction.removed') AND (payload->>'message_id')::uuid = $1 AND actor = $2
+                 LIMIT $4) AS said
+         ORDER BY emoji, version DESC) AS last`
 
-// Reacted reports whether a user has a reaction on a message.
-func (l *Log) Reacted(ctx context.Context, message, user domain.ID, emoji string) (bool, error) {
-	is, err := lookUp[bool](ctx, l, readReactionSQL, pgUUID(message), pgUUID(user), emoji)
+// Reactions reports whether a user has a reaction on a message, and how many he
+// has there; very many when he changed them very often.
+func (l *Log) Reactions(ctx context.Context, message, user domain.ID, emoji string) (is bool, mine int, err error) {
+	const most = 500
+	err = l.pool.QueryRow(ctx, readReactionsSQL, pgUUID(message), pgUUID(user), emoji, int64(most)).Scan(&is, &mine)
 	if err != nil {
-		return false, fmt.Errorf("read reaction on %s: %w", message, err)
+		return false, 0, fmt.Errorf("read reactions on %s: %w", message, err)
 	}
-	return is, nil
+	return is, mine, nil
 }
 
 const readMarkerSQL = `

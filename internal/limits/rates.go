@@ -13,7 +13,7 @@ const (
 	Register = "register" // of an address
 	Login    = "login"    // of an address, and of an account
 	Send     = "send"     // of a user: every write that reaches others
-	Search   = "search"   // of a user
+	Search   = "search"   // of a user: every read that looks through much
 )
 
 // Actions are all of them, as Rates.String orders them.

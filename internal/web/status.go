@@ -87,6 +87,7 @@ var statuses = map[string]int{
 	"emoji_invalid":      http.StatusUnprocessableEntity,
 	"block_self":         http.StatusUnprocessableEntity,
 	"too_many_blocked":   http.StatusUnprocessableEntity,
+	"too_many_reactions": http.StatusUnprocessableEntity,
 	"search_too_broad":   http.StatusUnprocessableEntity,
 
 	"rate_limited":  http.StatusTooManyRequests,

@@ -49,13 +49,26 @@ IF EXISTS (SELECT FROM batch
          USING last AS b
          WHERE b.type = 'reaction.removed'
            AND r.conversation_id = b.stream AND r.seq = b.seq AND r.emoji = b.emoji COLLATE "C" AND r.user_id = b.actor
+        RETURNING r.conversation_id, r.seq, r.emoji
+    ), added AS (
+        INSERT INTO reactions (conversation_id, seq, emoji, user_id)
+        SELECT b.stream, b.seq, b.emoji, b.actor
+          FROM last AS b
+          JOIN messages AS m ON m.conversation_id = b.stream AND m.seq = b.seq AND m.deleted_at IS NULL
+         WHERE b.type = 'reaction.added'
+            ON CONFLICT DO NOTHING
+        RETURNING conversation_id, seq, emoji
     )
-    INSERT INTO reactions (conversation_id, seq, emoji, user_id)
-    SELECT b.stream, b.seq, b.emoji, b.actor
-      FROM last AS b
-      JOIN messages AS m ON m.conversation_id = b.stream AND m.seq = b.seq AND m.deleted_at IS NULL
-     WHERE b.type = 'reaction.added'
-        ON CONFLICT DO NOTHING;
+    INSERT INTO reaction_counts AS c (conversation_id, seq, emoji, count)
+    SELECT conversation_id, seq, emoji, sum(change)
+      FROM (SELECT *, 1 AS change FROM added UNION ALL SELECT *, -1 FROM removed) AS changes
+     GROUP BY conversation_id, seq, emoji
+    HAVING sum(change) <> 0
+        ON CONFLICT ON CONSTRAINT reaction_counts_pkey DO UPDATE SET count = c.count + excluded.count;
+
+    DELETE FROM reaction_counts AS c
+     USING (SELECT DISTINCT stream, (payload->>'message_seq')::bigint AS seq FROM batch WHERE type = 'reaction.removed') AS b
+     WHERE c.conversation_id = b.stream AND c.seq = b.seq AND c.count = 0;
 
     -- The first deletion counts.
     UPDATE messages AS m
@@ -70,6 +83,10 @@ IF EXISTS (SELECT FROM batch
     DELETE FROM reactions AS r
      USING (SELECT stream, (payload->>'message_seq')::bigint AS seq FROM batch WHERE type = 'message.deleted') AS b
      WHERE r.conversation_id = b.stream AND r.seq = b.seq;
+
+    DELETE FROM reaction_counts AS c
+     USING (SELECT stream, (payload->>'message_seq')::bigint AS seq FROM batch WHERE type = 'message.deleted') AS b
+     WHERE c.conversation_id = b.stream AND c.seq = b.seq;
 
     -- All that an erased person wrote comes before this event; a deletion of it
     -- may come after.
@@ -86,4 +103,10 @@ IF EXISTS (SELECT FROM batch
            messages AS m
      WHERE m.conversation_id = b.stream AND m.author_id = b.user_id
        AND r.conversation_id = m.conversation_id AND r.seq = m.seq;
+
+    DELETE FROM reaction_counts AS c
+     USING (SELECT stream, (payload->>'user_id')::uuid AS user_id FROM batch WHERE type = 'member.erased') AS b,
+           messages AS m
+     WHERE m.conversation_id = b.stream AND m.author_id = b.user_id
+       AND c.conversation_id = m.conversation_id AND c.seq = m.seq;
 END IF;

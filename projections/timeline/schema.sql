@@ -31,3 +31,13 @@ CREATE TABLE reactions (
     CONSTRAINT reactions_pkey PRIMARY KEY (conversation_id, seq, emoji, user_id)
 );
 COMMENT ON COLUMN reactions.seq IS 'Of the message.';
+
+-- How many have which: thousands may, and every reader of the message asks.
+CREATE TABLE reaction_counts (
+    conversation_id uuid    NOT NULL,
+    seq             bigint  NOT NULL,
+    emoji           text    NOT NULL COLLATE "C",
+    count           integer NOT NULL,
+    CONSTRAINT reaction_counts_pkey PRIMARY KEY (conversation_id, seq, emoji)
+);
+COMMENT ON COLUMN reaction_counts.count IS 'Rows of reactions; there is no row for none.';
