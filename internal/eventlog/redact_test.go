@@ -182,8 +182,32 @@ func TestUnmirror(t *testing.T) {
 		require.Error(t, n.Unmirror(ctx, 0, positions))
 		require.NoError(t, broker.Start())
 		require.Eventually(t, func() bool { return n.Unmirror(t.Context(), 0, positions) == nil }, 20*time.Second, 10*time.Millisecond)
-		requireHolesOnly(t, pool, broker.ClientURL(), len(positions))
+		requireHolesOnly(t, pool, broker.ClientURL(), 0) // it was given what Postgres has by then
 		requireUnmarked(t, broker.Dir())
+	})
+	t.Run("a mirror with very many of them is emptied, and goes on", func(t *testing.T) {
+		pool, broker := testkit.Pool(t), testkit.NATS(t)
+		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1, Trust: time.Second})
+		group, owner, gone := aTalk(t, n)
+		for range 100 {
+			n.mustSend(t, group, gone, marker)
+		}
+		requireMirrored(t, pool, broker.ClientURL(), 1)
+		positions := n.redact(t, group, gone)
+		require.NoError(t, n.Forgotten(t.Context()))
+		require.NoError(t, n.Unmirror(t.Context(), 0, positions))
+		require.Zero(t, requireMirrored(t, pool, broker.ClientURL(), 1))
+		// The server deletes the files of what it has let go of in the background.
+		require.Eventually(t, func() bool { return len(marked(t, broker.Dir())) == 0 }, 20*time.Second, 10*time.Millisecond)
+		n.mustSend(t, group, owner, "and on it goes")
+		require.NoError(t, n.Unmirror(t.Context(), 0, positions), "a second time finds nothing")
+		require.Equal(t, 1, requireMirrored(t, pool, broker.ClientURL(), 1))
+		want := framesInLog(t, pool)[0]
+		require.Equal(t, want, readTail(t, t.Context(), n, 0, len(want)))
+		broker.Stop()
+		require.NoError(t, broker.Start())
+		n.mustSend(t, group, owner, "also after a restart")
+		require.Equal(t, 2, requireMirrored(t, pool, broker.ClientURL(), 1))
 	})
 	t.Run("the mirrors of earlier epochs go as a whole", func(t *testing.T) {
 		pool, broker := testkit.Pool(t), testkit.NATS(t)

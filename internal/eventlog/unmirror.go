@@ -7,16 +7,23 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"ping/domain"
 )
 
 // ErrMirrorBehind: JetStream does not hold yet what is to be deleted from it,
 // and is still to be given it.
 var ErrMirrorBehind = errors.New("the mirror has not caught up with what is to be deleted from it")
 
-// Unmirror deletes events of a partition from JetStream so that their bytes are
-// overwritten there. What stays are holes, which readers fill from Postgres. It
-// fails while the mirror is away or behind them. Call it once Forgotten has
-// returned: until then a node may publish the events again as they were.
+// maxHoles is how many messages are overwritten one by one. For each the server
+// writes a block of 8 MB anew and holds up the stream, so when they are more,
+// the partition's mirror is emptied instead: Postgres has all that was in it.
+const maxHoles = 100
+
+// Unmirror deletes events of a partition, as they were before Redact, from
+// JetStream and from its disk. What stays are holes, which readers fill from
+// Postgres. It fails while the mirror is away or behind them. Call it once
+// Forgotten has returned: until then a node may publish them again as they were.
 func (l *Log) Unmirror(ctx context.Context, partition int, positions []int64) error {
 	if len(positions) == 0 {
 		return nil
@@ -33,30 +40,55 @@ func (l *Log) Unmirror(ctx context.Context, partition int, positions []int64) er
 	if last := slices.Max(positions); int64(state.LastSeq) < last {
 		return fmt.Errorf("%w: %s is at %d, not %d", ErrMirrorBehind, name, state.LastSeq, last)
 	}
+	var holes []uint64
 	for _, position := range positions {
 		if position < int64(state.FirstSeq) {
 			continue
 		}
-		if err := secureDelete(ctx, stream, uint64(position)); err != nil {
-			return fmt.Errorf("delete %s at %d: %w", name, position, err)
+		personal, err := l.mirrorsPersonal(ctx, stream, uint64(position))
+		if err != nil {
+			return fmt.Errorf("read %s at %d: %w", name, position, err)
+		}
+		if personal {
+			holes = append(holes, uint64(position))
+		}
+		if len(holes) > maxHoles {
+			if err := stream.Purge(ctx); err != nil {
+				return fmt.Errorf("empty %s: %w", name, err)
+			}
+			return nil
+		}
+	}
+	for _, hole := range holes {
+		if err := stream.SecureDeleteMsg(ctx, hole); err != nil {
+			return fmt.Errorf("delete %s at %d: %w", name, hole, err)
 		}
 	}
 	return nil
 }
 
-// secureDelete overwrites a message. The server has several errors for one that
-// is not there: whether it is there is asked instead.
-func secureDelete(ctx context.Context, stream jetstream.Stream, sequence uint64) error {
+// mirrorsPersonal reports whether the mirror holds an event as it was before
+// Redact: it may be gone, or published again since.
+func (l *Log) mirrorsPersonal(ctx context.Context, stream jetstream.Stream, sequence uint64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	err := stream.SecureDeleteMsg(ctx, sequence)
-	if err == nil {
-		return nil
+	msg, err := stream.GetMsg(ctx, sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
 	}
-	if _, missing := stream.GetMsg(ctx, sequence); errors.Is(missing, jetstream.ErrMsgNotFound) {
-		return nil
+	if err != nil {
+		return false, err
 	}
-	return err
+	e, err := decodeMessage(l.epoch, msg.Header, msg.Data)
+	if err != nil {
+		return false, err
+	}
+	decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+	if err != nil {
+		return false, err
+	}
+	redacted, personal := domain.Redact(decoded)
+	return personal && string(encodePayload(redacted)) != string(e.Payload), nil
 }
 
 // DropOldMirrors deletes the mirrors of earlier epochs. Nobody reads them, they
