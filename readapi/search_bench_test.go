@@ -123,10 +123,12 @@ func (s *system) load(path string, everywhere, somewhere domain.ID) (words map[s
 	for _, statement := range []string{
 		`INSERT INTO search.messages SELECT conversation_id, seq, author_id, sent_at, search.words(search.scope(conversation_id), body)
 		   FROM timeline.messages ORDER BY sent_at`,
-		fmt.Sprintf(`INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_ordinal)
-		 SELECT DISTINCT conversation_id, '%s'::uuid, 'member', now(), 1, 0 FROM timeline.messages`, everywhere),
-		fmt.Sprintf(`INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_ordinal)
-		 SELECT conversation_id, '%s'::uuid, 'member', now(), 1, 0 FROM timeline.messages GROUP BY 1 ORDER BY count(*) DESC LIMIT 1`, somewhere),
+		`INSERT INTO inbox.conversations (id, partition, kind, created_at, active_at, member_count, last_seq, last_ordinal)
+		 SELECT conversation_id, 0, 'group', min(sent_at), max(sent_at), 2, max(seq), count(*) FROM timeline.messages GROUP BY 1`,
+		fmt.Sprintf(`INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_seq, read_ordinal)
+		 SELECT DISTINCT conversation_id, '%s'::uuid, 'member', now(), 1, 0, 0 FROM timeline.messages`, everywhere),
+		fmt.Sprintf(`INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_seq, read_ordinal)
+		 SELECT conversation_id, '%s'::uuid, 'member', now(), 1, 0, 0 FROM timeline.messages GROUP BY 1 ORDER BY count(*) DESC LIMIT 1`, somewhere),
 		`VACUUM ANALYZE`,
 	} {
 		_, err := s.pool.Exec(ctx, statement)

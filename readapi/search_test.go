@@ -48,7 +48,7 @@ func TestSearch(t *testing.T) {
 		require.JSONEq(t, fmt.Sprintf(`{"items": [{
 			"message": {
 				"id": %q, "conversation_id": %q, "seq": 4, "author_id": %q, "body": "ünique <b>Greetings</b> from Berlin", "reply_to": null,
-				"reactions": [], "edited_at": null, "deleted_at": null, "sent_at": %s, "pinned": false},
+				"mentions": [], "reactions": [], "edited_at": null, "deleted_at": null, "sent_at": %s, "pinned": false},
 			"highlights": [{"start": 10, "end": 19}],
 			"snippet": {"text": "ünique <b>Greetings</b> from Berlin", "start": 0}}], "next": null}`,
 			first.ID, crew, bob, jsonOf(t, first.RecordedAt)), string(body))
@@ -152,9 +152,13 @@ func TestSearch(t *testing.T) {
 func (s *system) seedSearch(conversations, messages int, body string) {
 	s.t.Helper()
 	_, err := s.pool.Exec(context.Background(), `
-		INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_ordinal)
-		SELECT md5('c' || n)::uuid, md5('u' || (n + m * 7) % 1000)::uuid, 'member', now(), m, 0
+		INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_seq, read_ordinal)
+		SELECT md5('c' || n)::uuid, md5('u' || (n + m * 7) % 1000)::uuid, 'member', now(), m, 0, 0
 		  FROM generate_series(1, $1) n, generate_series(1, 10) m`, conversations)
+	require.NoError(s.t, err)
+	_, err = s.pool.Exec(context.Background(), `
+		INSERT INTO inbox.conversations (id, partition, kind, created_at, active_at, member_count, last_seq, last_ordinal)
+		SELECT md5('c' || n)::uuid, 0, 'group', now(), now(), 10, $2, $2 FROM generate_series(1, $1) n`, conversations, messages)
 	require.NoError(s.t, err)
 	_, err = s.pool.Exec(context.Background(), `
 		INSERT INTO timeline.messages (conversation_id, seq, id, author_id, sent_at, body)
@@ -176,8 +180,8 @@ func TestSearchPages(t *testing.T) {
 	s.stopRunner()
 	s.seedSearch(3, readapi.SearchWindow, "hello")
 	_, err := s.pool.Exec(t.Context(), `
-		INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_ordinal)
-		SELECT md5('c' || n)::uuid, $1, 'member', now(), 11, 0 FROM generate_series(1, 3) n`, [16]byte(ada))
+		INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_seq, read_ordinal)
+		SELECT md5('c' || n)::uuid, $1, 'member', now(), 11, 0, 0 FROM generate_series(1, 3) n`, [16]byte(ada))
 	require.NoError(t, err)
 	path := searchPath("hello", "&limit=150")
 	type key struct {

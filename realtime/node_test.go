@@ -359,9 +359,9 @@ func (n *node) loadInbox() {
 BEGIN;
 DELETE FROM projections.checkpoints WHERE projection = 'inbox';
 INSERT INTO projections.checkpoints (projection, partition, position) SELECT 'inbox', partition, position FROM log.heads;
-INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, removed_seq, read_ordinal)
+INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, removed_seq, read_seq, read_ordinal)
 SELECT a.stream, a.user_id, 'member', now(), max(a.version) FILTER (WHERE a.type = 'member.added'),
-       CASE WHEN (array_agg(a.type ORDER BY a.version DESC))[1] = 'member.removed' THEN max(a.version) END, 0
+       CASE WHEN (array_agg(a.type ORDER BY a.version DESC))[1] = 'member.removed' THEN max(a.version) END, 0, 0
   FROM (SELECT stream, type, version, (payload->>'user_id')::uuid AS user_id FROM log.events WHERE type LIKE 'member.%') AS a
  GROUP BY a.stream, a.user_id;
 COMMIT`)

@@ -21,10 +21,10 @@ SELECT ` + eventColumns + `
 // The version up to which a user may know what a conversation is called: that
 // of the event that ended his membership, if the last one ended.
 const readLeftSQL = `
-SELECT CASE WHEN type = 'member.added' THEN 9223372036854775807 ELSE version END
-  FROM log.events
- WHERE stream = $1 AND decisive AND type IN ('member.added', 'member.removed') AND (payload->>'user_id')::uuid = $2
- ORDER BY version DESC LIMIT 1`
+SELECT CASE WHEN e.type = 'member.added' THEN 9223372036854775807 ELSE e.version END
+  FROM log.events e
+ WHERE e.stream = $1 AND e.decisive AND e.type IN ('member.added', 'member.removed') AND (e.payload->>'user_id')::uuid = $2
+ ORDER BY e.version DESC LIMIT 1`
 
 // ReadConcerning returns events of a stream, oldest first, that a user brought
 // about or that say what he is there, and of a conversation what it is called,
