@@ -2,6 +2,8 @@ package commands
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"ping/domain"
 	"ping/internal/eventlog"
@@ -23,9 +25,7 @@ type userOutput struct {
 	Body web.User
 }
 
-// changeProfile changes what others see of the caller. A handle is claimed
-// before the event says so, and the one before it is let go afterwards: at no
-// moment do two users have the same.
+// changeProfile changes what others see of the caller.
 func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*userOutput, error) {
 	user := web.CallerFrom(ctx).UserID
 	change, err := domain.ChangeProfile{
@@ -34,24 +34,16 @@ func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*
 	if err != nil {
 		return nil, err
 	}
-	if change.Handle != nil && *change.Handle != "" {
-		claimed, err := c.identities.claimHandle(ctx, user, *change.Handle)
-		if err != nil {
-			return nil, err
-		}
-		if !claimed {
-			return nil, domain.ErrHandleTaken
-		}
+	cmd := command(user, user, in.Key, in.Request())
+	var done eventlog.Result
+	if change.Handle == nil {
+		done, err = eventlog.Execute(ctx, c.log, eventlog.Users, cmd,
+			func(u *domain.User, _ int64) ([]domain.Event, error) { return u.ChangeProfile(change) })
+	} else {
+		done, err = c.changeHandle(ctx, cmd, change)
 	}
-	done, err := eventlog.Execute(ctx, c.log, eventlog.Users, command(user, user, in.Key, in.Request()),
-		func(u *domain.User, _ int64) ([]domain.Event, error) { return u.ChangeProfile(change) })
 	if err != nil {
 		return nil, err
-	}
-	if change.Handle != nil {
-		if err := c.releaseOldHandles(ctx, user); err != nil {
-			return nil, err
-		}
 	}
 	profile, _, err := c.profile(ctx, user)
 	if err != nil {
@@ -60,27 +52,78 @@ func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*
 	return &userOutput{Written: written(done), Body: profile}, nil
 }
 
-// releaseOldHandles lets go of the handles that the user's stream says he had,
-// but for the one he has: also of those that a crash kept from being let go.
-func (c *commands) releaseOldHandles(ctx context.Context, user domain.ID) error {
-	had := map[string]bool{}
-	current := ""
-	err := c.walkUser(ctx, user, func(e domain.Event, _ *eventlog.Event) {
+// errOvertaken says that the user's stream went on after a handle was claimed.
+var errOvertaken = errors.New("overtaken by another change")
+
+// changeHandle changes a profile with its handle. The handle is claimed before
+// the event says so, and the one before it is let go afterwards: at no moment
+// do two users have the same.
+//
+// A user may change his handle several times at once. So a claim counts only if
+// it was made after the stream's last event before the change; and what was
+// claimed before the last change, and is not what that says, is nobody's need.
+func (c *commands) changeHandle(ctx context.Context, cmd eventlog.Command, change domain.ChangeProfile) (eventlog.Result, error) {
+	for {
+		before, err := c.handleOf(ctx, cmd.Actor)
+		if err != nil {
+			return eventlog.Result{}, err
+		}
+		done, err := c.claimAndChange(ctx, cmd, change, before.version)
+		if errors.Is(err, errOvertaken) {
+			continue
+		}
+		if err != nil {
+			return done, err
+		}
+		now, err := c.handleOf(ctx, cmd.Actor)
+		if err != nil {
+			return done, err
+		}
+		return done, c.identities.releaseHandles(ctx, cmd.Actor, now.handle, now.since)
+	}
+}
+
+// claimAndChange tries to change a profile whose stream has the version.
+func (c *commands) claimAndChange(ctx context.Context, cmd eventlog.Command, change domain.ChangeProfile, version int64) (done eventlog.Result, err error) {
+	var claimed claim
+	free := true
+	if *change.Handle != "" {
+		if claimed, free, err = c.identities.claimHandle(ctx, cmd.Actor, *change.Handle); err != nil {
+			return done, err
+		}
+	}
+	done, err = eventlog.Execute(ctx, c.log, eventlog.Users, cmd, func(u *domain.User, now int64) ([]domain.Event, error) {
+		events, err := u.ChangeProfile(change)
+		switch {
+		case err != nil:
+			return nil, err
+		case now != version:
+			return nil, errOvertaken
+		case !free: // asked last: a retry answers as the first time, whose the handle may be now
+			return nil, domain.ErrHandleTaken
+		}
+		return events, nil
+	})
+	var refused *domain.Error
+	if claimed.new && (done.Replayed || errors.As(err, &refused) || errors.Is(err, eventlog.ErrKeyReused)) {
+		err = errors.Join(err, c.identities.withdrawClaim(ctx, cmd.Actor, *change.Handle, claimed))
+	}
+	return done, err
+}
+
+// handleState is what the log says of a user's handle.
+type handleState struct {
+	version int64 // of the user's stream
+	handle  string
+	since   time.Time // when it was set last; zero: never
+}
+
+func (c *commands) handleOf(ctx context.Context, user domain.ID) (s handleState, err error) {
+	err = c.walkUser(ctx, user, func(e domain.Event, recorded *eventlog.Event) {
+		s.version = recorded.Version
 		if changed, ok := e.(domain.ProfileChanged); ok && changed.Handle != nil {
-			current = *changed.Handle
-			had[current] = true
+			s.handle, s.since = *changed.Handle, recorded.RecordedAt
 		}
 	})
-	if err != nil {
-		return err
-	}
-	delete(had, current)
-	old := make([]string, 0, len(had))
-	for handle := range had {
-		old = append(old, handle)
-	}
-	if len(old) == 0 {
-		return nil
-	}
-	return c.identities.releaseHandles(ctx, user, old)
+	return s, err
 }

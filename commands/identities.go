@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
@@ -116,22 +117,41 @@ SELECT h.user_id FROM unnest($1::text[]) WITH ORDINALITY AS asked (handle, idx)
 	return users, nil
 }
 
-// claimHandle gives a handle to a user who may have had it already; false when
-// it is another's.
-func (i *identities) claimHandle(ctx context.Context, user domain.ID, handle string) (bool, error) {
-	tag, err := i.pool.Exec(ctx, `
-INSERT INTO identity.handles AS h (handle, user_id)
-SELECT $2, c.user_id FROM identity.credentials c WHERE c.user_id = $1
-    ON CONFLICT ON CONSTRAINT handles_pkey DO UPDATE SET claimed_at = now() WHERE h.user_id = $1`, [16]byte(user), handle)
-	if err != nil {
-		return false, fmt.Errorf("claim handle: %w", err)
-	}
-	return tag.RowsAffected() == 1, nil
+// claim is a handle that was kept for a user.
+type claim struct {
+	at  time.Time
+	new bool // he had not had it
 }
 
-// releaseHandles lets go of handles that a user had.
-func (i *identities) releaseHandles(ctx context.Context, user domain.ID, handles []string) error {
-	_, err := i.pool.Exec(ctx, `DELETE FROM identity.handles WHERE user_id = $1 AND handle = ANY ($2)`, [16]byte(user), handles)
+// claimHandle gives a handle to a user who may have had it already; false when
+// it is another's.
+func (i *identities) claimHandle(ctx context.Context, user domain.ID, handle string) (c claim, ok bool, err error) {
+	err = i.pool.QueryRow(ctx, `
+INSERT INTO identity.handles AS h (handle, user_id, claimed_at)
+SELECT $2, c.user_id, clock_timestamp() FROM identity.credentials c WHERE c.user_id = $1
+    ON CONFLICT ON CONSTRAINT handles_pkey DO UPDATE SET claimed_at = clock_timestamp() WHERE h.user_id = $1
+RETURNING claimed_at, xmax = 0`, [16]byte(user), handle).Scan(&c.at, &c.new)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return claim{}, false, nil
+	}
+	if err != nil {
+		return claim{}, false, fmt.Errorf("claim handle: %w", err)
+	}
+	return c, true, nil
+}
+
+// withdrawClaim undoes a claim, unless the user has claimed the handle again.
+func (i *identities) withdrawClaim(ctx context.Context, user domain.ID, handle string, c claim) error {
+	_, err := i.pool.Exec(ctx, `DELETE FROM identity.handles WHERE user_id = $1 AND handle = $2 AND claimed_at = $3`, [16]byte(user), handle, c.at)
+	if err != nil {
+		return fmt.Errorf("withdraw claim: %w", err)
+	}
+	return nil
+}
+
+// releaseHandles lets go of what a user claimed before a time, but for one.
+func (i *identities) releaseHandles(ctx context.Context, user domain.ID, but string, before time.Time) error {
+	_, err := i.pool.Exec(ctx, `DELETE FROM identity.handles WHERE user_id = $1 AND handle <> $2 AND claimed_at < $3`, [16]byte(user), but, before)
 	if err != nil {
 		return fmt.Errorf("release handles: %w", err)
 	}
