@@ -32,13 +32,21 @@ func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*
 	if err != nil {
 		return nil, err
 	}
-	execute := func() (eventlog.Result, error) {
+	// execute decides the change; a handle that is another's is refused last: a
+	// retry answers as the first time, whose the handle may be now.
+	execute := func(free bool) (eventlog.Result, error) {
 		return eventlog.Execute(ctx, c.log, eventlog.Users, command(user, user, in.Key, in.Request()),
-			func(u *domain.User, _ int64) ([]domain.Event, error) { return u.ChangeProfile(change) })
+			func(u *domain.User, _ int64) ([]domain.Event, error) {
+				events, err := u.ChangeProfile(change)
+				if err == nil && !free {
+					return nil, domain.ErrHandleTaken
+				}
+				return events, err
+			})
 	}
 	var done eventlog.Result
 	if change.Handle == nil {
-		done, err = execute()
+		done, err = execute(true)
 	} else {
 		done, err = c.changeHandle(ctx, user, *change.Handle, execute)
 	}

@@ -189,9 +189,7 @@ func TestAdvanceRead(t *testing.T) {
 	ann, bob, eve := n.person(t, "ann"), n.person(t, "bob"), n.person(t, "eve")
 	crew := n.group(t, ann, bob)
 	sent := into[web.Message](n.do(t, sendRequest(ann, crew, "", "hello")).is(http.StatusCreated))
-	read := func(by person, seq any) request {
-		return request{method: "PUT", path: "/v1/conversations/" + crew.String() + "/read", token: by.Token, body: map[string]any{"seq": seq}}
-	}
+	read := func(by person, seq any) request { return readRequest(by, crew, seq) }
 	a := n.do(t, read(bob, sent.Seq)).is(http.StatusOK)
 	require.JSONEq(t, `{"seq":4}`, string(a.body))
 	require.Positive(t, a.position().Position)
@@ -219,17 +217,22 @@ func TestContractOfCommands(t *testing.T) {
 		}
 	}](n.do(t, request{method: "GET", path: "/openapi.json"}).is(http.StatusOK))
 	for path, methods := range map[string]map[string][]string{
-		"/v1/auth/register": {"post": {"201"}},
-		"/v1/auth/login":    {"post": {"200"}},
-		"/v1/auth/refresh":  {"post": {"200"}},
-		"/v1/auth/logout":   {"post": {"204"}},
-		"/v1/auth/ticket":   {"post": {"201"}},
-		"/v1/users/me":      {"delete": {"202"}},
-		"/v1/conversations": {"post": {"200", "201"}},
-		"/v1/conversations/{conversation_id}/members":           {"post": {"200", "201"}},
-		"/v1/conversations/{conversation_id}/members/{user_id}": {"delete": {"204"}},
-		"/v1/conversations/{conversation_id}/messages":          {"post": {"201"}},
-		"/v1/conversations/{conversation_id}/read":              {"put": {"200"}},
+		"/v1/auth/register":                           {"post": {"201"}},
+		"/v1/auth/login":                              {"post": {"200"}},
+		"/v1/auth/refresh":                            {"post": {"200"}},
+		"/v1/auth/logout":                             {"post": {"204"}},
+		"/v1/auth/ticket":                             {"post": {"201"}},
+		"/v1/users/me":                                {"delete": {"202"}, "patch": {"200"}},
+		"/v1/users/me/blocks/{user_id}":               {"put": {"204"}, "delete": {"204"}},
+		"/v1/conversations":                           {"post": {"200", "201"}},
+		"/v1/conversations/{conversation_id}":         {"patch": {"200"}},
+		"/v1/conversations/{conversation_id}/members": {"post": {"200", "201"}},
+		"/v1/conversations/{conversation_id}/members/{user_id}":                       {"delete": {"204"}, "patch": {"200"}},
+		"/v1/conversations/{conversation_id}/messages":                                {"post": {"201"}},
+		"/v1/conversations/{conversation_id}/messages/{message_id}":                   {"patch": {"200"}, "delete": {"204"}},
+		"/v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}": {"put": {"200"}, "delete": {"200"}},
+		"/v1/conversations/{conversation_id}/messages/{message_id}/pin":               {"put": {"200"}, "delete": {"200"}},
+		"/v1/conversations/{conversation_id}/read":                                    {"put": {"200"}},
 	} {
 		for method, statuses := range methods {
 			responses := doc.Paths[path][method].Responses

@@ -21,22 +21,19 @@ const handleChanges = 4
 // One change of a user's is made at a time, on whichever nodes: what he holds
 // beside the handle that his stream names is then left from a change that was
 // refused or that a crash interrupted, and nobody needs it.
-func (c *commands) changeHandle(ctx context.Context, user domain.ID, handle string, change func() (eventlog.Result, error)) (done eventlog.Result, err error) {
+func (c *commands) changeHandle(ctx context.Context, user domain.ID, handle string, change func(free bool) (eventlog.Result, error)) (done eventlog.Result, err error) {
 	unlock, err := c.identities.lockHandles(ctx, user)
 	if err != nil {
 		return done, err
 	}
 	defer unlock()
+	free := true
 	if handle != "" {
-		claimed, err := c.identities.claimHandle(ctx, user, handle)
-		if err != nil {
+		if free, err = c.identities.claimHandle(ctx, user, handle); err != nil {
 			return done, err
 		}
-		if !claimed {
-			return done, domain.ErrHandleTaken
-		}
 	}
-	done, err = change()
+	done, err = change(free)
 	var refusal *domain.Error
 	if err != nil && !errors.As(err, &refusal) && !errors.Is(err, eventlog.ErrKeyReused) {
 		return done, err // it may have happened: the next change sees

@@ -40,8 +40,9 @@ type system struct {
 	pool    *pgxpool.Pool
 	redis   *redis.Client
 	natsURL string
-	limits  string       // as limits.Parse reads them
-	proxies []*net.IPNet // whose X-Forwarded-For is believed
+	limits  string        // as limits.Parse reads them
+	markers time.Duration // the least time between read markers; 0: as in production
+	proxies []*net.IPNet  // whose X-Forwarded-For is believed
 }
 
 func newSystem(t testing.TB) *system {
@@ -86,7 +87,7 @@ func (s *system) start() *node {
 	var hearing sync.WaitGroup
 	hearing.Go(func() { _ = endings.Run(ctx) }) // ends with ctx, without an error
 	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), endings, erasure.New(s.pool, log, erasure.Config{}, testkit.Logger(s.t)),
-		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, web.LimitLogin(limiter), commands.Config{BcryptCost: bcrypt.MinCost}, testkit.Logger(s.t)))
+		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, web.LimitLogin(limiter), commands.Config{BcryptCost: bcrypt.MinCost, MarkerInterval: s.markers}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {
 		cancel()

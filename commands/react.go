@@ -33,7 +33,10 @@ func (c *commands) removeReaction(ctx context.Context, in *reactInput) (*reactOu
 // react makes a reaction be there or not. It succeeds when that was so.
 func (c *commands) react(ctx context.Context, in *reactInput, on bool) (*reactOutput, error) {
 	react := domain.React{Actor: web.CallerFrom(ctx).UserID, Emoji: in.Emoji, On: on}
-	var err error
+	err := react.Check()
+	if err != nil {
+		return nil, err
+	}
 	if react.Message, react.Blocked, err = c.about(ctx, in.MessagePath); err != nil {
 		return nil, err
 	}

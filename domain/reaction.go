@@ -33,6 +33,10 @@ type React struct {
 	Blocked bool
 }
 
+// Check holds the rule that needs no state, so that a caller can refuse before
+// it looks for a reaction that cannot be stored.
+func (cmd React) Check() error { return checkEmoji(cmd.Emoji) }
+
 // React decides the command of that name.
 func (c *Conversation) React(cmd React) ([]Event, error) {
 	if _, err := c.writer(cmd.Actor, cmd.Blocked); err != nil {
@@ -41,7 +45,7 @@ func (c *Conversation) React(cmd React) ([]Event, error) {
 	if cmd.Message.MessageID.IsZero() {
 		return nil, ErrMessageNotFound
 	}
-	if err := checkEmoji(cmd.Emoji); err != nil {
+	if err := cmd.Check(); err != nil {
 		return nil, err
 	}
 	switch m := cmd.Message; {

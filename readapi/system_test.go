@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,15 +36,18 @@ type system struct {
 	tokens *auth.Tokens
 	http   *httptest.Server
 	read   readapi.Reads
+	nats   string
 	last   eventlog.At // of the last write
+	// seen are the last places of all partitions that were written to.
+	seen map[int]eventlog.At
 	// stopRunner ends the projections alone.
 	stopRunner func()
 }
 
 func newSystem(t testing.TB) *system {
 	t.Helper()
-	s := &system{t: t, pool: testkit.Pool(t)}
-	nc, err := eventlog.Connect(testkit.NATS(t).ClientURL())
+	s := &system{t: t, pool: testkit.Pool(t), nats: testkit.NATS(t).ClientURL(), seen: map[int]eventlog.At{}}
+	nc, err := eventlog.Connect(s.nats)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	logger := testkit.Logger(t)
@@ -83,6 +87,11 @@ func newSystem(t testing.TB) *system {
 	return s
 }
 
+// wrote notes what the reads that follow must have seen.
+func (s *system) wrote(at eventlog.At) {
+	s.last, s.seen[at.Partition] = at, at
+}
+
 // user registers a user.
 func (s *system) user(name string) domain.ID {
 	s.t.Helper()
@@ -92,7 +101,7 @@ func (s *system) user(name string) domain.ID {
 			return u.Register(domain.RegisterUser{DisplayName: name})
 		})
 	require.NoError(s.t, err)
-	s.last = done.At
+	s.wrote(done.At)
 	return id
 }
 
@@ -102,7 +111,7 @@ func (s *system) profile(user domain.ID, change domain.ChangeProfile) {
 	done, err := eventlog.Execute(s.t.Context(), s.log, eventlog.Users, eventlog.Command{Stream: user, Actor: user},
 		func(u *domain.User, _ int64) ([]domain.Event, error) { return u.ChangeProfile(change) })
 	require.NoError(s.t, err)
-	s.last = done.At
+	s.wrote(done.At)
 }
 
 // execute runs a command on a conversation and returns its last event.
@@ -112,7 +121,7 @@ func (s *system) execute(stream, actor domain.ID, decide func(*domain.Conversati
 		func(c *domain.Conversation, _ int64) ([]domain.Event, error) { return decide(c) })
 	require.NoError(s.t, err)
 	require.NotEmpty(s.t, done.Events)
-	s.last = done.At
+	s.wrote(done.At)
 	return done.Events[len(done.Events)-1]
 }
 
@@ -142,10 +151,19 @@ func (s *system) remove(conversation, actor, user domain.ID) *eventlog.Event {
 // get asks for a path, having seen all that was written before.
 func (s *system) get(user domain.ID, path string) (status int, body []byte) {
 	s.t.Helper()
-	response := s.request(user, path, s.last.String())
+	response := s.request(user, path, s.position())
 	body, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
 	return response.StatusCode, body
+}
+
+// position names all that was written.
+func (s *system) position() string {
+	var all []string
+	for _, at := range s.seen {
+		all = append(all, at.String())
+	}
+	return strings.Join(all, ",")
 }
 
 func (s *system) request(user domain.ID, path, position string) *http.Response {

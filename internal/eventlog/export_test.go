@@ -51,3 +51,19 @@ func (l *Log) Appends() int {
 
 // Lanes returns how many lanes there are.
 func (l *Log) Lanes() int { return len(l.lanes) }
+
+// LookUp is a query about the log's past with arguments to explain it with, and
+// the index that is there for it.
+type LookUp struct{ SQL, Arguments, Index string }
+
+// LookUps are the queries whose cost must not grow with the log.
+func LookUps() map[string]LookUp {
+	const message, user, stream = `md5('m7')::uuid`, `md5('u7')::uuid`, `md5('c7')::uuid`
+	return map[string]LookUp{
+		"a message":     {readMessageSQL, message + `, ` + stream, "events_message"},
+		"a reaction":    {readReactionsSQL, message + `, ` + user + `, '👍', 500`, "events_reaction"},
+		"a read marker": {readMarkerSQL, stream + `, ` + user, "events_read"},
+		"a block":       {readBlockSQL, user + `, md5('u8')::uuid`, "events_block"},
+		"memberships":   {readJoinedSQL, user + `, '00000000-0000-0000-0000-000000000000'::uuid, 100`, "events_joined"},
+	}
+}

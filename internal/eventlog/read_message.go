@@ -46,12 +46,15 @@ func (l *Log) Message(ctx context.Context, conversation, id domain.ID) (m domain
 	return m, nil
 }
 
-// All that a user said about a message with reactions is looked at, up to a
-// bound: who says more has said enough.
+// How many reactions a user has is counted from all that he said about the
+// message with them, up to a bound: who says more has said enough.
 const readReactionsSQL = `
-SELECT coalesce(bool_or(emoji = $3) FILTER (WHERE added), false),
+SELECT coalesce((SELECT e.type = 'reaction.added' FROM log.events e
+                  WHERE e.type IN ('reaction.added', 'reaction.removed')
+                    AND (e.payload->>'message_id')::uuid = $1 AND e.actor = $2 AND e.payload->>'emoji' = $3
+                  ORDER BY e.version DESC LIMIT 1), false),
        CASE WHEN max(total) = $4 THEN $4 ELSE count(*) FILTER (WHERE added) END
-  FROM (SELECT DISTINCT ON (emoji) emoji, type = 'reaction.added' AS added, count(*) OVER () AS total
+  FROM (SELECT DISTINCT ON (emoji) type = 'reaction.added' AS added, count(*) OVER () AS total
           FROM (SELECT payload->>'emoji' AS emoji, type, version FROM log.events
                  WHERE type IN ('reaction.added', 'reaction.removed') AND (payload->>'message_id')::uuid = $1 AND actor = $2
                  LIMIT $4) AS said
