@@ -39,6 +39,8 @@ func exampleOf(registry huma.Registry, s *huma.Schema) any {
 		return s.Examples[0]
 	case len(s.Enum) > 0:
 		return s.Enum[0]
+	case len(s.AnyOf) > 0:
+		return exampleOf(registry, s.AnyOf[0])
 	}
 	switch s.Type {
 	case huma.TypeObject:

@@ -3,6 +3,8 @@ package web
 import (
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ping/domain"
 )
 
@@ -45,7 +47,7 @@ type Conversation struct {
 	Kind           domain.Kind `json:"kind" enum:"direct,group"`
 	Name           *string     `json:"name" doc:"Null for a direct conversation." example:"The crew"`
 	Topic          *string     `json:"topic" example:"Sails and ropes"`
-	PeerID         *domain.ID  `json:"peer_id" doc:"The other user of a direct conversation; null for a group."`
+	PeerID         *domain.ID  `json:"peer_id" nullable:"true" doc:"The other user of a direct conversation; null for a group."`
 	Role           domain.Role `json:"role" doc:"The caller's role."`
 	MemberCount    int         `json:"member_count" example:"2"`
 	LastSeq        int64       `json:"last_seq" doc:"The seq of its last event." example:"42"`
@@ -54,6 +56,16 @@ type Conversation struct {
 	UnreadMentions int64       `json:"unread_mentions" doc:"Messages beyond read_seq that mention the caller." example:"0"`
 	LastMessage    *Message    `json:"last_message"`
 	CreatedAt      time.Time   `json:"created_at"`
+}
+
+// TransformSchema documents that there may be no last message, which no tag
+// can say of an object.
+func (Conversation) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Properties["last_message"] = &huma.Schema{
+		Description: "Null when nothing was sent yet.",
+		AnyOf:       []*huma.Schema{s.Properties["last_message"], {Type: "null"}},
+	}
+	return s
 }
 
 // Member is a membership in a conversation.
