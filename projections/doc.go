@@ -31,7 +31,9 @@
 //
 // The log wakes the runner; there is no polling but the slow look at the
 // leases. Batches of a projection begin at least Config.Interval apart, so that
-// under load they get larger and cheaper. The read positions may trail by that.
+// under load they get larger and cheaper; those of a projection that nobody
+// waits for while messages come in fast, its own Interval. The read positions
+// may trail by that.
 //
 // # Failures
 //

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,10 +22,17 @@ type Projection struct {
 	Name   string // of its folder, and of the Postgres schema with its tables
 	Schema string // schema.sql: makes the tables; their names are unqualified
 	Apply  string // apply.sql: applies the events of the view batch to them
+	// Interval is the least time between the beginnings of two batches; 0 means
+	// the runner's Config.Interval.
+	Interval time.Duration
 }
 
 //go:embed timeline inbox directory search
 var folders embed.FS
+
+// unhurried are the projections that nobody waits for while messages come in
+// fast: larger batches cost them a fraction.
+var unhurried = map[string]time.Duration{"directory": 250 * time.Millisecond, "search": 500 * time.Millisecond}
 
 // BuiltIn returns the projections that Ping's own reads need.
 func BuiltIn() []Projection {
@@ -34,6 +42,7 @@ func BuiltIn() []Projection {
 		if err != nil {
 			panic(err) // the folders are part of the program
 		}
+		p.Interval = unhurried[name]
 		all = append(all, p)
 	}
 	return all

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,7 +155,7 @@ func (s *session) run(ctx context.Context) error {
 	var began time.Time // the last batch, or the last time that there was none to be found
 	woken := false
 	for {
-		if !sleep(ctx, time.Until(began.Add(s.cfg.Interval))) {
+		if !sleep(ctx, time.Until(began.Add(cmp.Or(s.projection.Interval, s.cfg.Interval)))) {
 			return ctx.Err()
 		}
 		if err := s.balance(ctx); err != nil {
