@@ -207,13 +207,11 @@ type RenameConversation struct {
 
 // Rename decides RenameConversation.
 func (c *Conversation) Rename(cmd RenameConversation) ([]Event, error) {
-	role, err := c.roleOf(cmd.Actor)
-	switch {
-	case err != nil:
+	role, err := c.roleInGroup(cmd.Actor)
+	if err != nil {
 		return nil, err
-	case c.Kind == Direct:
-		return nil, ErrDirectIsFixed
-	case role < RoleAdmin:
+	}
+	if role < RoleAdmin {
 		return nil, ErrForbidden
 	}
 	var renamed ConversationRenamed
@@ -252,6 +250,15 @@ func (c *Conversation) roleOf(actor ID) (Role, error) {
 		return NoRole, ErrConversationNotFound
 	}
 	return role, nil
+}
+
+// roleInGroup returns the actor's role for what is only done to groups.
+func (c *Conversation) roleInGroup(actor ID) (Role, error) {
+	role, err := c.roleOf(actor)
+	if err == nil && c.Kind == Direct {
+		err = ErrDirectIsFixed
+	}
+	return role, err
 }
 
 // writer returns the role of an actor who may write what others read. blocked

@@ -55,12 +55,9 @@ type AddMember struct {
 // AddMember decides the command of that name. Admins add those below them;
 // the owner adds anyone.
 func (c *Conversation) AddMember(cmd AddMember) ([]Event, error) {
-	role, err := c.roleOf(cmd.Actor)
+	role, err := c.roleInGroup(cmd.Actor)
 	if err != nil {
 		return nil, err
-	}
-	if c.Kind == Direct {
-		return nil, ErrDirectIsFixed
 	}
 	if cmd.Role < RoleReader || cmd.Role > RoleOwner {
 		return nil, ErrRoleInvalid
@@ -86,12 +83,9 @@ type RemoveMember struct {
 // RemoveMember decides the command of that name. When the last owner leaves,
 // a successor becomes owner first, so that at no version the group lacks one.
 func (c *Conversation) RemoveMember(cmd RemoveMember) ([]Event, error) {
-	role, err := c.roleOf(cmd.Actor)
+	role, err := c.roleInGroup(cmd.Actor)
 	if err != nil {
 		return nil, err
-	}
-	if c.Kind == Direct {
-		return nil, ErrDirectIsFixed
 	}
 	target := c.Members[cmd.UserID].Role
 	if target == NoRole {
@@ -119,12 +113,9 @@ type ChangeRole struct {
 // another the owner hands his ownership over and is an admin then. Everyone may
 // step down, but for the last owner.
 func (c *Conversation) ChangeRole(cmd ChangeRole) ([]Event, error) {
-	actor, err := c.roleOf(cmd.Actor)
+	actor, err := c.roleInGroup(cmd.Actor)
 	if err != nil {
 		return nil, err
-	}
-	if c.Kind == Direct {
-		return nil, ErrDirectIsFixed
 	}
 	if cmd.Role < RoleReader || cmd.Role > RoleOwner {
 		return nil, ErrRoleInvalid

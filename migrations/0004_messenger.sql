@@ -30,7 +30,7 @@ CREATE TABLE identity.handles (
 );
 CREATE INDEX handles_user_id ON identity.handles (user_id);
 COMMENT ON COLUMN identity.handles.handle IS 'Lower-cased, without the @.';
-COMMENT ON COLUMN identity.handles.user_id IS 'A user has one handle, or for the moment of a change two: the new one is claimed first, the old one let go after the event.';
+COMMENT ON COLUMN identity.handles.user_id IS 'A user has one handle, and for the moment of a change two: the new one is claimed first, the old one let go after the event. What a crash leaves of a change goes with the next.';
 
 -- +goose Down
 DROP TABLE identity.handles;
