@@ -21,6 +21,7 @@ func BenchmarkHistory(b *testing.B) {
 	s := newSystem(b)
 	user := s.user("Ada")
 	s.get(user, "/v1/users/me")
+	s.get(user, "/v1/conversations") // all read models have seen him
 	s.stopRunner()
 	large := s.fill(user)
 	path := "/v1/conversations/" + large.String() + "/messages"
