@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -115,4 +116,41 @@ func TestChangeRole(t *testing.T) {
 		}
 		require.Equal(t, 1, done)
 	})
+}
+
+// TestCreationKey: a key is good for one creation, whatever it creates.
+func TestCreationKey(t *testing.T) {
+	n := newSystem(t).start()
+	ann, bob, cat := n.person(t, "ann"), n.person(t, "bob"), n.person(t, "cat")
+	keyed := func(r request) request {
+		r.key = "once"
+		return r
+	}
+	first := n.do(t, keyed(createRequest(ann, "direct", "", bob.ID))).is(http.StatusCreated)
+	again := n.do(t, keyed(createRequest(ann, "direct", "", bob.ID))).is(http.StatusCreated)
+	require.True(t, again.replayed())
+	require.JSONEq(t, string(first.body), string(again.body))
+	n.do(t, keyed(createRequest(ann, "direct", "", cat.ID))).refused(409, "idempotency_key_reused")
+	n.do(t, keyed(createRequest(ann, "group", "crew", bob.ID))).refused(409, "idempotency_key_reused")
+	n.do(t, keyed(createRequest(bob, "direct", "", cat.ID))).is(http.StatusCreated) // his keys are his own
+}
+
+// TestManyReactions: one member has so many reactions on a message and no more.
+func TestManyReactions(t *testing.T) {
+	n := newSystem(t).start()
+	ann, bob := n.person(t, "ann"), n.person(t, "bob")
+	crew := n.group(t, ann, bob)
+	sent := into[web.Message](n.do(t, sendRequest(ann, crew, "", "hello")).is(http.StatusCreated))
+	react := func(method string, by person, emoji rune) answer {
+		return n.do(t, request{method: method, token: by.Token,
+			path: "/v1/conversations/" + crew.String() + "/messages/" + sent.ID.String() + "/reactions/" + url.PathEscape(string(emoji))})
+	}
+	for i := range domain.MaxReactions {
+		react("PUT", ann, rune(0x1F600+i)).is(http.StatusOK)
+	}
+	react("PUT", ann, 0x1F680).refused(422, "too_many_reactions")
+	react("PUT", ann, 0x1F600).is(http.StatusOK) // that one is there
+	react("PUT", bob, 0x1F680).is(http.StatusOK)
+	react("DELETE", ann, 0x1F600).is(http.StatusOK)
+	react("PUT", ann, 0x1F680).is(http.StatusOK)
 }

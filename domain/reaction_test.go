@@ -45,6 +45,12 @@ func TestReact(t *testing.T) {
 	t.Run("yields nothing for taking a reaction off a tombstone: it has none any more", func(t *testing.T) {
 		given(crew...).when(takeBack(cat, deleted(m), true)).then(t)
 	})
+	t.Run("refuses more than so many of one member", func(t *testing.T) {
+		another := domain.React{Actor: cat, Message: m, Emoji: "👍", On: true, Mine: domain.MaxReactions}
+		given(crew...).when(react(another)).refused(t, domain.ErrTooManyReactions)
+		another.Is = true
+		given(crew...).when(react(another)).then(t)
+	})
 	t.Run("refuses someone outside, and says nothing of the message or the emoji", func(t *testing.T) {
 		given(crew...).when(add(eve, deleted(m), false)).refused(t, domain.ErrConversationNotFound)
 		given(crew...).when(react(domain.React{Actor: eve, Emoji: "a", On: true})).refused(t, domain.ErrConversationNotFound)
