@@ -56,6 +56,9 @@ func exampleOf(registry huma.Registry, s *huma.Schema) any {
 	case huma.TypeBoolean:
 		return false
 	case huma.TypeString:
+		if s.Format == "date-time" && s.Nullable {
+			return nil // mostly it has not happened
+		}
 		if s.Format == "date-time" {
 			return "2026-01-02T03:04:05.123456Z"
 		}
