@@ -78,35 +78,26 @@ func (c *commands) session(user web.User, session domain.ID, refresh string) *se
 	}}
 }
 
-// profile folds a user's stream into what is known of him and the place of its
-// last event.
+// profile folds a user's stream, which is short, into what is known of him and
+// the place of its last event.
 func (c *commands) profile(ctx context.Context, id domain.ID) (web.User, eventlog.At, error) {
-	user, at := domain.NewUser(), eventlog.At{Partition: c.log.PartitionOf(id)}
-	err := c.walkUser(ctx, id, func(decoded domain.Event, e *eventlog.Event) {
-		user.Evolve(decoded)
-		at.Position = e.Position
-	})
-	return web.UserOf(id, user.Profile), at, err
-}
-
-// walkUser calls do for every event of a user's stream, which is short.
-func (c *commands) walkUser(ctx context.Context, id domain.ID, do func(domain.Event, *eventlog.Event)) error {
 	const page = 200
+	user, at := domain.NewUser(), eventlog.At{Partition: c.log.PartitionOf(id)}
 	for version := int64(0); ; {
 		events, err := c.log.ReadStream(ctx, id, version, page)
 		if err != nil {
-			return err
+			return web.User{}, at, err
 		}
 		for _, e := range events {
 			decoded, err := payload[domain.Event](e)
 			if err != nil {
-				return err
+				return web.User{}, at, err
 			}
-			do(decoded, e)
-			version = e.Version
+			user.Evolve(decoded)
+			at.Position, version = e.Position, e.Version
 		}
 		if len(events) < page {
-			return nil
+			return web.UserOf(id, user.Profile), at, nil
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 const refusalsKey = "refusals"
 
 // Refuses names the codes that an operation may answer beside those that follow
-// from what it is (see Refusals), for the contract.
+// from what it is (see refusalsOf), for the contract.
 func Refuses(op huma.Operation, codes ...string) huma.Operation {
 	return withMetadata(op, refusalsKey, codes)
 }
@@ -28,8 +28,8 @@ func withMetadata(op huma.Operation, key string, value any) huma.Operation {
 	return op
 }
 
-// Refusals returns every code that an operation may answer, sorted.
-func Refusals(op *huma.Operation) []string {
+// refusalsOf returns every code that an operation may answer, sorted.
+func refusalsOf(op *huma.Operation) []string {
 	codes := []string{"validation", "internal", "unavailable", "client_gone"}
 	if own, ok := op.Metadata[refusalsKey].([]string); ok {
 		codes = append(codes, own...)
@@ -57,7 +57,7 @@ func Refusals(op *huma.Operation) []string {
 func documentRefusals(api *huma.OpenAPI, op *huma.Operation) {
 	delete(op.Responses, "default")
 	schema := errorSchema(api.Components.Schemas)
-	for _, code := range Refusals(op) {
+	for _, code := range refusalsOf(op) {
 		status := statuses[code]
 		if status == 0 {
 			panic("operation " + op.OperationID + " names the unknown code " + code) // at start, so a test sees it
