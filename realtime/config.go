@@ -46,32 +46,3 @@ func setDefault[T int | time.Duration](field *T, value T) {
 		*field = value
 	}
 }
-
-// Limits that are part of the protocol or follow from it.
-const (
-	// maxFrame bounds a client's frame, in bytes; a larger one is refused.
-	maxFrame = 4 << 10
-	// maxMessage bounds what is read of a client's message before the
-	// connection is closed with 1009 (message too big).
-	maxMessage = 64 << 10
-	// maxRefusals is how many frames are refused before the stream is closed;
-	// the count begins anew after refusalsForgotten without one.
-	maxRefusals       = 5
-	refusalsForgotten = time.Minute
-	// maxReference bounds a client frame's id, in bytes.
-	maxReference = 64
-	// announcedWait is how long an announced `resume` is waited for.
-	announcedWait = 10 * time.Second
-	// hubWait is how long a stream waits for this node's tail to reach a
-	// position that the client or the read models have seen already.
-	hubWait = 2 * time.Second
-	// sendBuffer is the kernel's buffer for one client, in bytes. The default
-	// grows to megabytes, in which a stalled client hides.
-	sendBuffer = 64 << 10
-	// writeWait is how long one write to a client that does not read may take.
-	writeWait = 15 * time.Second
-	// replayPage bounds the events that one read of a replay takes.
-	replayPage = 256
-	// maxChanges bounds the membership changes remembered a partition.
-	maxChanges = 4096
-)

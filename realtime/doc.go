@@ -121,7 +121,7 @@
 // node: before the upgrade by 401 unauthenticated, in `refresh` by the error
 // token_invalid. Frames that are not accepted are answered by `error`; the fifth
 // within a minute of one another closes (4500). A message over 64 KiB closes
-// with 1009, text that is not UTF-8 with 1007. All codes are in codes.go: after
+// with 1009, text that is not UTF-8 with 1007. All are in close_codes.go: after
 // 4000-4499, and when the connection breaks without a code, a client
 // reconnects, with backoff and jitter, and resumes; after 4500-4999 it does not.
 //

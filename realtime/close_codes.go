@@ -21,6 +21,9 @@ const (
 	CloseResumeLate CloseCode = 4003
 	// CloseInternal: something went wrong on the server.
 	CloseInternal CloseCode = 4004
+	// CloseBusy: too many streams begin at once on this node. The frame
+	// `reconnect` before it says after how long to come back.
+	CloseBusy CloseCode = 4005
 )
 
 // After these a client does not reconnect by itself.
@@ -45,6 +48,7 @@ var closeReasons = map[CloseCode]string{
 	CloseExpired:     "access token expired: refresh it, reconnect and resume",
 	CloseResumeLate:  "resume came too late: reconnect with ?resume=1",
 	CloseInternal:    "internal error: reconnect and resume",
+	CloseBusy:        "busy: reconnect later and resume",
 	CloseProtocol:    "too many invalid frames",
 	CloseLoggedOut:   "session ended",
 	CloseErased:      "user erased",
@@ -56,22 +60,3 @@ var closeReasons = map[CloseCode]string{
 func (c CloseCode) Reconnect() bool { return c >= 4000 && c < 4500 }
 
 func (c CloseCode) String() string { return strconv.Itoa(int(c)) + " " + closeReasons[c] }
-
-// refusal is the content of an `error` frame. The stream goes on after it.
-type refusal struct {
-	Code    string
-	Message string
-}
-
-// The codes of `error` frames; part of the contract.
-var (
-	errFrameInvalid    = refusal{"frame_invalid", "A frame is one JSON object with a type, in a text message."}
-	errFrameTooLarge   = refusal{"frame_too_large", "A frame has at most 4,096 bytes."}
-	errFrameBinary     = refusal{"frame_binary", "Frames are text messages; binary ones are not read."}
-	errTypeUnknown     = refusal{"type_unknown", "This type of frame is not known; see the protocol."}
-	errResumeInvalid   = refusal{"resume_invalid", `at is a list of "partition:position", each partition of this log at most once.`}
-	errPositionUnknown = refusal{"position_unknown", "A position is beyond the end of the log: it is not of this log. The gaps that follow say what to read again."}
-	errEpochChanged    = refusal{"epoch_changed", "The log was restored and its positions begin anew. The gaps that follow say what to read again."}
-	errTokenInvalid    = refusal{"token_invalid", "The access token is not valid or has expired; the stream ends when the old one does."}
-	errTokenOfOther    = refusal{"token_of_other_user", "The access token is another user's; open a stream for each user."}
-)

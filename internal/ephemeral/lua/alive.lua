@@ -1,0 +1,5 @@
+-- Lists the stealth messages of a conversation that are alive.
+-- KEYS: the conversation's list
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf')

@@ -1,0 +1,29 @@
+-- Stores a stealth message and publishes it; nothing when its Idempotency-Key is
+-- known or the conversation has too many alive.
+-- KEYS: the conversation's list, the message, the shard's due list, the channel, the idempotency key
+-- ARGV: id, author and message, TTL in ms, due member, the most alive, what to publish, what is answered ("" without a key), its TTL in ms
+-- Returns "" when stored, "full", or what was answered the first time.
+if ARGV[7] ~= '' then
+  local answered = redis.call('GET', KEYS[5])
+  if answered then
+    return answered
+  end
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ttl = tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) then
+  return 'full'
+end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ttl)
+redis.call('ZADD', KEYS[1], now + ttl, ARGV[1])
+if redis.call('PTTL', KEYS[1]) < ttl then
+  redis.call('PEXPIRE', KEYS[1], ttl)
+end
+redis.call('ZADD', KEYS[3], now + ttl, ARGV[4])
+if ARGV[7] ~= '' then
+  redis.call('SET', KEYS[5], ARGV[7], 'PX', ARGV[8])
+end
+redis.call('SPUBLISH', KEYS[4], ARGV[6])
+return ''

@@ -1,0 +1,137 @@
+package ephemeral
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ping/domain"
+)
+
+const (
+	// seenFor is how long it is remembered when a user was last seen.
+	seenFor = 30 * 24 * time.Hour
+	// beatRun is how many users one script takes.
+	beatRun = 500
+	// dueRun is how many users are found due at once.
+	dueRun = 100
+)
+
+// Word is what a node says of a user: his state there, and for how long that
+// counts.
+type Word struct {
+	User  domain.ID
+	State State
+	Life  time.Duration
+}
+
+// Beat takes a node's word for some users of a shard. It returns those whom
+// others have last been told otherwise.
+func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) (changed []Presence, err error) {
+	for len(words) > 0 {
+		some := words[:min(beatRun, len(words))]
+		words = words[len(some):]
+		keys := []string{slot(shard) + ":presence:due"}
+		args := []any{node, seenFor.Milliseconds()}
+		for _, w := range some {
+			keys = append(keys, presenceKey(w.User))
+			args = append(args, w.User.String(), int(w.State), w.Life.Milliseconds())
+		}
+		got, err := s.run(ctx, beatScript, keys, args...)
+		if err != nil {
+			return nil, err
+		}
+		list, _ := got.([]any)
+		for i := 0; i+2 < len(list); i += 3 {
+			user, err := domain.ParseID(fmt.Sprint(list[i]))
+			if err != nil {
+				return nil, fmt.Errorf("say who is there: %w", err)
+			}
+			changed = append(changed, presence(user, list[i+1], list[i+2]))
+		}
+	}
+	return changed, nil
+}
+
+// presence reads a state and a time as scripts return them.
+func presence(user domain.ID, state, seen any) Presence {
+	p := Presence{UserID: user}
+	if n, ok := state.(int64); ok && n >= 0 && n <= int64(Online) {
+		p.State = State(n)
+	}
+	if ms, ok := seen.(int64); ok && ms > 0 && p.State == Offline {
+		at := time.UnixMilli(ms).UTC()
+		p.LastSeen = &at
+	}
+	return p
+}
+
+// ByShard puts users, or what is of users, into their shards.
+func ByShard[T any](all []T, user func(T) domain.ID) (shards [Shards][]T) {
+	for _, one := range all {
+		shard := shardOf(user(one))
+		shards[shard] = append(shards[shard], one)
+	}
+	return shards
+}
+
+// Look reads the presence of users, in their order.
+func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error) {
+	byUser := make(map[domain.ID]Presence, len(users))
+	for _, of := range ByShard(users, func(id domain.ID) domain.ID { return id }) {
+		if len(of) == 0 {
+			continue
+		}
+		keys := make([]string, len(of))
+		for i, user := range of {
+			keys[i] = presenceKey(user)
+		}
+		got, err := s.run(ctx, lookScript, keys)
+		if err != nil {
+			return nil, err
+		}
+		list, _ := got.([]any)
+		for i, user := range of {
+			if 3*i+2 < len(list) {
+				byUser[user] = presence(user, list[3*i], list[3*i+1])
+			}
+		}
+	}
+	found := make([]Presence, len(users))
+	for i, user := range users {
+		found[i] = byUser[user]
+	}
+	return found, nil
+}
+
+// Due returns users of a shard who are to be looked at: their state may have
+// changed by itself, or was not told.
+func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
+	got, err := s.run(ctx, dueScript, []string{slot(shard) + ":presence:due"}, dueRun)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := got.([]any)
+	users := make([]domain.ID, 0, len(list))
+	for _, text := range list {
+		user, err := domain.ParseID(fmt.Sprint(text))
+		if err != nil {
+			return nil, fmt.Errorf("find who is due: %w", err)
+		}
+		users = append(users, user)
+	}
+	return users, nil
+}
+
+// Tell tells the members of conversations how a user is seen, unless that is
+// not so any more or was told. Those whom he has blocked are not told.
+func (s *Store) Tell(ctx context.Context, p Presence, conversations, blocked []domain.ID) error {
+	of := slot(shardOf(p.UserID))
+	m := Message{Kind: KindPresence, From: p.UserID, Conversations: conversations, Except: blocked, Frame: encode(PresenceFrame{"presence", p})}
+	_, err := s.run(ctx, tellScript, []string{of + ":presence:due", presenceKey(p.UserID), of}, p.UserID.String(), int(p.State), m.encode())
+	return err
+}
+
+func presenceKey(user domain.ID) string {
+	return slot(shardOf(user)) + ":presence:" + user.String()
+}

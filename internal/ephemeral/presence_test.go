@@ -1,0 +1,112 @@
+package ephemeral
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"ping/domain"
+)
+
+// says takes a node's word for one user.
+func (l *lane) says(node string, user domain.ID, state State, life time.Duration) []Presence {
+	l.t.Helper()
+	changed, err := l.Beat(l.t.Context(), shardOf(user), node, []Word{{User: user, State: state, Life: life}})
+	require.NoError(l.t, err)
+	return changed
+}
+
+func (l *lane) look(user domain.ID) Presence {
+	l.t.Helper()
+	found, err := l.Look(l.t.Context(), []domain.ID{user})
+	require.NoError(l.t, err)
+	return found[0]
+}
+
+func (l *lane) tell(p Presence) {
+	l.t.Helper()
+	require.NoError(l.t, l.Tell(l.t.Context(), p, []domain.ID{newID()}, nil))
+}
+
+func TestPresence(t *testing.T) {
+	l := newLane(t)
+
+	t.Run("is the best of all nodes'", func(t *testing.T) {
+		user := newID()
+		require.Equal(t, Presence{UserID: user, State: Offline}, l.look(user))
+		l.says("a", user, Away, time.Minute)
+		require.Equal(t, Away, l.look(user).State)
+		l.says("b", user, Online, time.Minute)
+		require.Equal(t, Online, l.look(user).State)
+		l.says("b", user, Offline, time.Minute)
+		require.Equal(t, Away, l.look(user).State)
+	})
+	t.Run("is told once, whoever tells it", func(t *testing.T) {
+		user := newID()
+		changed := l.says("a", user, Online, time.Minute)
+		require.Equal(t, []Presence{{UserID: user, State: Online}}, changed)
+		require.Equal(t, changed, l.says("a", user, Online, time.Minute), "until it is told")
+		l.tell(changed[0])
+		l.tell(changed[0])
+		require.Empty(t, l.says("a", user, Online, time.Minute))
+		require.Equal(t, Away, l.says("a", user, Away, time.Minute)[0].State)
+		l.tell(changed[0]) // outdated: not so any more
+		l.tell(l.look(user))
+		_, frame := l.next(user)
+		require.Equal(t, "online", frame["state"])
+		_, frame = l.next(user)
+		require.Equal(t, "away", frame["state"])
+	})
+	t.Run("ends when the node's word does, and then says when it was last so", func(t *testing.T) {
+		user := newID()
+		l.tell(l.says("dead", user, Online, 50*time.Millisecond)[0])
+		l.next(user)
+		require.Eventually(t, func() bool { return l.isDue(user) }, 10*time.Second, 5*time.Millisecond)
+		p := l.look(user)
+		require.Equal(t, Offline, p.State)
+		require.WithinDuration(t, time.Now(), *p.LastSeen, 10*time.Second)
+		l.tell(p)
+		_, frame := l.next(user)
+		require.Equal(t, "offline", frame["state"])
+		require.NotNil(t, frame["last_seen"])
+		require.False(t, l.isDue(user), "nothing is to come")
+		require.Equal(t, p, l.look(user), "it is remembered")
+	})
+	t.Run("does not end when another node has the user meanwhile", func(t *testing.T) {
+		user := newID()
+		l.tell(l.says("a", user, Online, time.Minute)[0])
+		l.says("a", user, Online, 50*time.Millisecond) // its last socket has closed
+		require.Empty(t, l.says("b", user, Online, time.Minute))
+		require.Eventually(t, func() bool { return l.isDue(user) }, 10*time.Second, 5*time.Millisecond)
+		l.tell(l.look(user))
+		require.Equal(t, Online, l.look(user).State)
+		require.False(t, l.isDue(user))
+		l.tell(l.says("b", user, Away, time.Minute)[0])
+		l.next(user)
+		_, frame := l.next(user)
+		require.Equal(t, "away", frame["state"], "nothing was told in between")
+	})
+	t.Run("that is not shown leaves no trace", func(t *testing.T) {
+		user := newID()
+		require.Empty(t, l.says("a", user, Offline, time.Minute))
+		require.Nil(t, l.look(user).LastSeen)
+	})
+	t.Run("that nobody told is due soon", func(t *testing.T) {
+		user := newID()
+		l.says("a", user, Online, time.Minute) // and then the node dies
+		require.Eventually(t, func() bool { return l.isDue(user) }, 10*time.Second, 5*time.Millisecond)
+	})
+}
+
+func (l *lane) isDue(user domain.ID) bool {
+	l.t.Helper()
+	due, err := l.Due(l.t.Context(), shardOf(user))
+	require.NoError(l.t, err)
+	for _, id := range due {
+		if id == user {
+			return true
+		}
+	}
+	return false
+}

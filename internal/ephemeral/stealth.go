@@ -1,0 +1,195 @@
+package ephemeral
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ping/domain"
+)
+
+const (
+	// MaxAlive bounds the stealth messages of a conversation that are alive.
+	MaxAlive = 1000
+	// keyLife is how long beyond a message its Idempotency-Key is known.
+	keyLife = time.Hour
+	// expireRun is how many expired messages one script tells of.
+	expireRun = 200
+)
+
+// ErrTooManyStealth says that a conversation has MaxAlive already.
+var ErrTooManyStealth = &domain.Error{Code: "too_many_stealth",
+	Message: "This conversation has 1,000 stealth messages alive; wait until some have expired."}
+
+// ErrKeyReused says that an Idempotency-Key was used with another request.
+var ErrKeyReused = &domain.Error{Code: "idempotency_key_reused",
+	Message: "This Idempotency-Key was used with another request; make a new key for each request."}
+
+// Post stores a stealth message until it expires, and publishes it. Under a key
+// that was used before for the same request it does neither and returns what
+// was answered then, with replayed.
+func (s *Store) Post(ctx context.Context, m Stealth, key string, request [][]byte) (posted Stealth, replayed bool, err error) {
+	ttl := m.ExpiresAt.Sub(m.SentAt).Milliseconds()
+	message := encode(m)
+	told := Message{Kind: KindStealth, Conversations: []domain.ID{m.ConversationID}, Frame: encode(StealthFrame{"stealth", m})}
+	keys := stealthKeys(m.ConversationID, m.ID)
+	answered := ""
+	if key != "" {
+		answered = fmt.Sprintf("%s %d %d %s", m.ID, m.SentAt.UnixMilli(), m.ExpiresAt.UnixMilli(), s.hash("request", request...))
+		keys = append(keys, slot(shardOf(m.ConversationID))+":key:"+s.hash("key", m.ConversationID[:], m.AuthorID[:], []byte(key)))
+	} else {
+		keys = append(keys, keys[0]) // not looked at
+	}
+	got, err := s.run(ctx, postScript, keys, m.ID.String(), m.AuthorID.String()+string(message), ttl, dueMember(m.ConversationID, m.ID),
+		MaxAlive, told.encode(), answered, ttl+keyLife.Milliseconds())
+	if err != nil {
+		return Stealth{}, false, err
+	}
+	switch text, _ := got.(string); text {
+	case "":
+		return m, false, nil
+	case "full":
+		return Stealth{}, false, ErrTooManyStealth
+	default:
+		m, err = asAnswered(m, text, answered)
+		return m, err == nil, err
+	}
+}
+
+// asAnswered is the message as its first attempt was answered.
+func asAnswered(m Stealth, first, now string) (Stealth, error) {
+	was, is := strings.Fields(first), strings.Fields(now)
+	if len(was) != 4 || m.ID.UnmarshalText([]byte(was[0])) != nil {
+		return Stealth{}, fmt.Errorf("post stealth message: an idempotency key is kept in another form")
+	}
+	if was[3] != is[3] {
+		return Stealth{}, ErrKeyReused
+	}
+	sent, err := strconv.ParseInt(was[1], 10, 64)
+	if err != nil {
+		return Stealth{}, fmt.Errorf("post stealth message: %w", err)
+	}
+	expires, err := strconv.ParseInt(was[2], 10, 64)
+	if err != nil {
+		return Stealth{}, fmt.Errorf("post stealth message: %w", err)
+	}
+	m.SentAt, m.ExpiresAt = time.UnixMilli(sent).UTC(), time.UnixMilli(expires).UTC()
+	return m, nil
+}
+
+// hash is a keyed hash: nobody who reads it can try out what it is of.
+func (s *Store) hash(of string, parts ...[]byte) string {
+	mac := hmac.New(sha256.New, s.secret)
+	fmt.Fprintf(mac, "%s", of)
+	for _, p := range parts {
+		fmt.Fprintf(mac, " %d:", len(p)) // tells ("ab","c") from ("a","bc")
+		mac.Write(p)
+	}
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// stealthKeys are the conversation's list, the message, the shard's due list
+// and its channel, as scripts take them.
+func stealthKeys(conversation, id domain.ID) []string {
+	of := slot(shardOf(conversation))
+	list := of + ":stealth:" + conversation.String()
+	return []string{list, list + ":" + id.String(), of + ":stealth:due", of}
+}
+
+// dueMember names a message in its shard's due list.
+func dueMember(conversation, id domain.ID) string { return conversation.String() + ":" + id.String() }
+
+// ErrNotAuthor says that a stealth message is another's.
+var ErrNotAuthor = domain.ErrForbidden
+
+// Withdraw takes a stealth message back before it expires; only its author
+// may. One that is gone, or never was, is no error.
+func (s *Store) Withdraw(ctx context.Context, conversation, id, author domain.ID) error {
+	gone := StealthGoneFrame{Type: "stealth_gone", ConversationID: conversation, ID: id, Reason: "withdrawn"}
+	told := Message{Kind: KindStealth, Conversations: []domain.ID{conversation}, Frame: encode(gone)}
+	got, err := s.run(ctx, withdrawScript, stealthKeys(conversation, id), id.String(), author.String(), dueMember(conversation, id), told.encode())
+	if err != nil {
+		return err
+	}
+	if got != "" {
+		return ErrNotAuthor
+	}
+	return nil
+}
+
+// Alive returns up to limit stealth messages of a conversation that are alive,
+// the newest first, of those older than before; a zero before is the newest.
+func (s *Store) Alive(ctx context.Context, conversation, before domain.ID, limit int) ([]Stealth, error) {
+	found, err := s.run(ctx, aliveScript, stealthKeys(conversation, domain.ID{})[:1])
+	if err != nil {
+		return nil, err
+	}
+	texts, _ := found.([]any)
+	ids := make([]domain.ID, 0, len(texts))
+	for _, text := range texts {
+		id, err := domain.ParseID(fmt.Sprint(text))
+		if err != nil {
+			return nil, fmt.Errorf("list stealth messages: %w", err)
+		}
+		if before.IsZero() || bytes.Compare(id[:], before[:]) < 0 {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b domain.ID) int { return bytes.Compare(b[:], a[:]) }) // they begin with the time
+	return s.read(ctx, conversation, ids, limit)
+}
+
+// read reads the first messages that have not expired meanwhile.
+func (s *Store) read(ctx context.Context, conversation domain.ID, ids []domain.ID, limit int) (alive []Stealth, err error) {
+	for len(ids) > 0 && len(alive) < limit {
+		some := ids[:min(len(ids), limit-len(alive))]
+		ids = ids[len(some):]
+		keys := make([]string, len(some))
+		for i, id := range some {
+			keys[i] = stealthKeys(conversation, id)[1]
+		}
+		stored, err := call(s, ctx, func(ctx context.Context) ([]any, error) { return s.rdb.MGet(ctx, keys...).Result() })
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range stored {
+			text, ok := one.(string)
+			if !ok {
+				continue
+			}
+			var m Stealth
+			if err := json.Unmarshal([]byte(text[min(idLength, len(text)):]), &m); err != nil {
+				return nil, fmt.Errorf("read stealth message: not JSON") // the error might quote it
+			}
+			alive = append(alive, m)
+		}
+	}
+	return alive, nil
+}
+
+// idLength is that of an id as text.
+const idLength = 36
+
+// Expire tells of what has expired in a shard, and returns how long it is until
+// something else does.
+func (s *Store) Expire(ctx context.Context, shard int) (next time.Duration, some bool, err error) {
+	of := slot(shard)
+	for {
+		got, err := s.run(ctx, expireScript, []string{of + ":stealth:due", of}, expireRun)
+		if err != nil {
+			return 0, false, err
+		}
+		ms, _ := got.(int64)
+		if ms != 0 {
+			return time.Duration(ms) * time.Millisecond, ms > 0, nil
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package ephemeral
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"ping/domain"
+	"ping/internal/testkit"
+)
+
+func newID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7())) }
+
+// lane is a store of its own, and all that is heard of it.
+type lane struct {
+	*Store
+	t     *testing.T
+	rdb   *redis.Client
+	heard chan Message
+}
+
+func newLane(t *testing.T) *lane {
+	t.Helper()
+	l := &lane{t: t, rdb: testkit.Redis(t), heard: make(chan Message, 4*MaxAlive)}
+	l.Store = New(l.rdb, strings.Repeat("s", 32), testkit.Logger(t))
+	l.listen(l.Store, l.heard)
+	return l
+}
+
+// listen hears all shards until the test ends, and returns when it does.
+func (l *lane) listen(s *Store, heard chan Message) {
+	ctx, cancel := context.WithCancel(context.Background())
+	began, ended := make(chan struct{}, Shards), make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Listen(ctx, func(m Message) { heard <- m }, func() { began <- struct{}{} })
+	}()
+	l.t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	for range Shards {
+		<-began
+	}
+}
+
+// next returns the next message about a conversation or of a user: other tests'
+// are heard too.
+func (l *lane) next(of domain.ID) (m Message, frame map[string]any) {
+	l.t.Helper()
+	for {
+		select {
+		case m = <-l.heard:
+		case <-time.After(20 * time.Second):
+			l.t.Fatal("nothing is heard")
+		}
+		if m.From == of || len(m.Conversations) > 0 && m.Conversations[0] == of {
+			require.NoError(l.t, json.Unmarshal(m.Frame, &frame))
+			return m, frame
+		}
+	}
+}
+
+func stealth(conversation, author domain.ID, body string, ttl time.Duration) Stealth {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return Stealth{ID: newID(), ConversationID: conversation, AuthorID: author, Body: body, SentAt: now, ExpiresAt: now.Add(ttl)}
+}
+
+func (l *lane) post(m Stealth, key string) (Stealth, bool) {
+	l.t.Helper()
+	posted, replayed, err := l.Post(l.t.Context(), m, key, [][]byte{[]byte(m.Body)})
+	require.NoError(l.t, err)
+	return posted, replayed
+}
+
+func (l *lane) alive(conversation domain.ID) []Stealth {
+	l.t.Helper()
+	alive, err := l.Alive(l.t.Context(), conversation, domain.ID{}, 200)
+	require.NoError(l.t, err)
+	return alive
+}
+
+func TestStealth(t *testing.T) {
+	l := newLane(t)
+	author := newID()
+
+	t.Run("is published and listed, the newest first", func(t *testing.T) {
+		conversation := newID()
+		first, second := stealth(conversation, author, "first", time.Minute), stealth(conversation, author, "second", time.Hour)
+		l.post(first, "")
+		l.post(second, "")
+		m, frame := l.next(conversation)
+		require.Equal(t, KindStealth, m.Kind)
+		require.Equal(t, "stealth", frame["type"])
+		require.Equal(t, "first", frame["body"])
+		require.Equal(t, []Stealth{second, first}, l.alive(conversation))
+		older, err := l.Alive(t.Context(), conversation, second.ID, 1)
+		require.NoError(t, err)
+		require.Equal(t, []Stealth{first}, older)
+	})
+	t.Run("under a key known is answered as the first time, and stored once", func(t *testing.T) {
+		conversation := newID()
+		first := stealth(conversation, author, "once", time.Minute)
+		l.post(first, "k")
+		again := stealth(conversation, author, "once", time.Minute)
+		posted, replayed := l.post(again, "k")
+		require.True(t, replayed)
+		require.Equal(t, first, posted)
+		require.Len(t, l.alive(conversation), 1)
+
+		other := stealth(conversation, author, "other", time.Minute)
+		_, _, err := l.Post(t.Context(), other, "k", [][]byte{[]byte("other")})
+		require.ErrorIs(t, err, ErrKeyReused)
+		someone := stealth(conversation, newID(), "once", time.Minute)
+		_, replayed = l.post(someone, "k")
+		require.False(t, replayed, "a key is its author's")
+	})
+	t.Run("is gone when withdrawn, by its author alone", func(t *testing.T) {
+		conversation := newID()
+		m := stealth(conversation, author, "regretted", time.Minute)
+		l.post(m, "")
+		l.next(conversation)
+		require.ErrorIs(t, l.Withdraw(t.Context(), conversation, m.ID, newID()), ErrNotAuthor)
+		require.Len(t, l.alive(conversation), 1)
+		require.NoError(t, l.Withdraw(t.Context(), conversation, m.ID, author))
+		_, frame := l.next(conversation)
+		require.Equal(t, map[string]any{"type": "stealth_gone", "conversation_id": conversation.String(), "id": m.ID.String(), "reason": "withdrawn"}, frame)
+		require.Empty(t, l.alive(conversation))
+		require.NoError(t, l.Withdraw(t.Context(), conversation, m.ID, newID()), "it is gone already")
+		require.Empty(t, l.keys(conversation.String()), "nothing is left")
+	})
+	t.Run("expires, and is told once by all who look", func(t *testing.T) {
+		conversation := newID()
+		m := stealth(conversation, author, "soon gone", 50*time.Millisecond)
+		l.post(m, "")
+		l.next(conversation)
+		require.Eventually(t, func() bool { return len(l.alive(conversation)) == 0 }, 10*time.Second, 5*time.Millisecond)
+		for range 3 {
+			_, _, err := l.Expire(t.Context(), shardOf(conversation))
+			require.NoError(t, err)
+		}
+		_, frame := l.next(conversation)
+		require.Equal(t, map[string]any{"type": "stealth_gone", "conversation_id": conversation.String(), "id": m.ID.String(), "reason": "expired"}, frame)
+		last := stealth(conversation, author, "last", time.Minute)
+		l.post(last, "")
+		_, frame = l.next(conversation)
+		require.Equal(t, "stealth", frame["type"], "nothing was told twice")
+	})
+	t.Run("tells when the next one expires", func(t *testing.T) {
+		conversation := newID()
+		l.post(stealth(conversation, author, "later", time.Hour), "")
+		next, some, err := l.Expire(t.Context(), shardOf(conversation))
+		require.NoError(t, err)
+		require.True(t, some)
+		require.LessOrEqual(t, next, time.Hour)
+	})
+	t.Run("is refused beyond a number alive", func(t *testing.T) {
+		conversation := newID()
+		for range MaxAlive {
+			l.post(stealth(conversation, author, "x", time.Minute), "")
+		}
+		m := stealth(conversation, author, "too much", time.Minute)
+		_, _, err := l.Post(t.Context(), m, "", nil)
+		require.ErrorIs(t, err, ErrTooManyStealth)
+		require.Len(t, l.alive(conversation), 200, "a page")
+	})
+	t.Run("leaves no text behind, only a hash of it", func(t *testing.T) {
+		conversation := newID()
+		m := stealth(conversation, author, "the marked text", time.Minute)
+		l.post(m, "k")
+		require.NoError(t, l.Withdraw(t.Context(), conversation, m.ID, author))
+		for _, key := range l.keys("") {
+			value, _ := l.rdb.Get(t.Context(), key).Result() // not all are strings
+			require.NotContains(t, value, "marked")
+		}
+	})
+}
+
+// keys are those of the store with a text in them.
+func (l *lane) keys(with string) (found []string) {
+	l.t.Helper()
+	all, err := l.rdb.Keys(l.t.Context(), "ping:{e*"+with+"*").Result()
+	require.NoError(l.t, err)
+	return all
+}

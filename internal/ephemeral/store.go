@@ -1,0 +1,126 @@
+package ephemeral
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"ping/domain"
+)
+
+const (
+	// Shards is how many shards there are; all nodes have the same.
+	Shards = 16
+	// patience is how long a call waits for Redis.
+	patience = 500 * time.Millisecond
+)
+
+// ErrUnavailable says that Redis does not answer. Whether the call had an
+// effect is not known.
+var ErrUnavailable = &domain.Error{Code: "ephemeral_unavailable",
+	Message: "Stealth messages, typing and presence are away for the moment; messages are not affected. Try again with the same Idempotency-Key."}
+
+// Store is the lane, in Redis. It is safe for concurrent use.
+type Store struct {
+	rdb    redis.UniversalClient
+	secret []byte
+	logger *slog.Logger
+	away   atomic.Bool // Redis did not answer the last time
+}
+
+// New makes a store in Redis 7 or newer, alone or a cluster. The secret, which
+// all nodes share, keeps what is left of a message from being guessed by who
+// can read Redis.
+func New(rdb redis.UniversalClient, secret string, logger *slog.Logger) *Store {
+	return &Store{rdb: rdb, secret: []byte(secret), logger: logger}
+}
+
+//go:embed lua/post.lua
+var postLua string
+
+//go:embed lua/withdraw.lua
+var withdrawLua string
+
+//go:embed lua/alive.lua
+var aliveLua string
+
+//go:embed lua/expire.lua
+var expireLua string
+
+//go:embed lua/presence.lua
+var presenceLua string
+
+//go:embed lua/beat.lua
+var beatLua string
+
+//go:embed lua/look.lua
+var lookLua string
+
+//go:embed lua/due.lua
+var dueLua string
+
+//go:embed lua/tell.lua
+var tellLua string
+
+var (
+	postScript     = redis.NewScript(postLua)
+	withdrawScript = redis.NewScript(withdrawLua)
+	aliveScript    = redis.NewScript(aliveLua)
+	expireScript   = redis.NewScript(expireLua)
+	beatScript     = redis.NewScript(presenceLua + beatLua)
+	lookScript     = redis.NewScript(presenceLua + lookLua)
+	dueScript      = redis.NewScript(dueLua)
+	tellScript     = redis.NewScript(presenceLua + tellLua)
+)
+
+// shardOf chooses the shard of a conversation or a user. The last byte of an
+// id is random, or of a hash.
+func shardOf(id domain.ID) int { return int(id[len(id)-1]) % Shards }
+
+// slot is what the names of a shard's keys begin with; the channel is just it.
+func slot(shard int) string { return fmt.Sprintf("ping:{e%02d}", shard) }
+
+// run runs a script.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
+	return call(s, ctx, func(ctx context.Context) (any, error) { return script.Run(ctx, s.rdb, keys, args...).Result() })
+}
+
+// call asks Redis for something, for as long as patience lasts. What Redis says
+// when it fails is logged once an outage; it names no arguments.
+func call[T any](s *Store, ctx context.Context, ask func(ctx context.Context) (T, error)) (T, error) {
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	answer, err := ask(bounded)
+	switch {
+	case err == nil:
+		if s.away.Load() && s.away.CompareAndSwap(true, false) {
+			s.logger.Info("redis answers, the ephemeral lane goes on")
+		}
+		return answer, nil
+	case ctx.Err() != nil:
+		return answer, ctx.Err() // the caller's own end says nothing about Redis
+	}
+	if s.away.CompareAndSwap(false, true) {
+		s.logger.Warn("redis does not answer, stealth messages, typing and presence are away", "error", err)
+	}
+	return answer, ErrUnavailable
+}
+
+// Typing tells the members of a conversation that one of them is writing, or
+// not any more. Those whom he has blocked are not told.
+func (s *Store) Typing(ctx context.Context, conversation, user domain.ID, on bool, expires time.Duration, blocked []domain.ID) error {
+	frame := TypingFrame{Type: "typing", ConversationID: conversation, UserID: user, On: on}
+	if on {
+		frame.ExpiresInMS = expires.Milliseconds()
+	}
+	m := Message{Kind: KindTyping, From: user, Conversations: []domain.ID{conversation}, Except: blocked, Frame: encode(frame)}
+	_, err := call(s, ctx, func(ctx context.Context) (int64, error) {
+		return s.rdb.SPublish(ctx, slot(shardOf(conversation)), m.encode()).Result()
+	})
+	return err
+}
