@@ -12,6 +12,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/limits"
@@ -51,6 +52,7 @@ type commands struct {
 	tickets    *auth.Tickets
 	endings    *auth.Endings
 	eraser     *erasure.Eraser
+	ephemeral  *ephemeral.Store
 	reads      Reads
 	limitLogin LimitLogin
 	directs    *directs
@@ -61,19 +63,20 @@ type commands struct {
 // Register adds the operations to an API that authenticates and limits (see
 // web.Authenticate and web.Limit).
 func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets,
-	endings *auth.Endings, eraser *erasure.Eraser, reads Reads, limitLogin LimitLogin, cfg Config, logger *slog.Logger) error {
+	endings *auth.Endings, eraser *erasure.Eraser, lane *ephemeral.Store, reads Reads, limitLogin LimitLogin, cfg Config, logger *slog.Logger) error {
 	passwords, err := newPasswords(cfg.BcryptCost)
 	if err != nil {
 		return err
 	}
 	c := &commands{
 		log: log, identities: newIdentities(pool), passwords: passwords, tokens: tokens, tickets: tickets,
-		endings: endings, eraser: eraser, reads: reads, limitLogin: limitLogin, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
+		endings: endings, eraser: eraser, ephemeral: lane, reads: reads, limitLogin: limitLogin, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
 	}
 	c.registerAuth(api)
 	c.registerUsers(api)
 	c.registerConversations(api)
 	c.registerMessages(api)
+	c.registerEphemeral(api)
 	alsoOK(api, "/v1/conversations", "The two have a direct conversation already: this one.")
 	alsoOK(api, "/v1/conversations/{conversation_id}/members", "The user is a member already, and stays what he is.")
 	return nil
@@ -152,6 +155,16 @@ func (c *commands) registerMessages(api huma.API) {
 	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", "emoji_invalid"), c.removeReaction)
 	huma.Register(api, about(http.MethodPut, message+"/pin", "pin-message", "Pin a message"), c.pinMessage)
 	huma.Register(api, about(http.MethodDelete, message+"/pin", "unpin-message", "Unpin a message"), c.unpinMessage)
+}
+
+func (c *commands) registerEphemeral(api huma.API) {
+	const conversation, away = "/v1/conversations/{conversation_id}", "ephemeral_unavailable"
+	huma.Register(api, reaching(http.MethodPost, conversation+"/stealth", "send-stealth", "Send a message that is kept nowhere and expires", http.StatusCreated, "stealth",
+		"conversation_not_found", "forbidden", "blocked", "user_erased", "body_empty", "body_too_long", "body_invalid", "too_many_stealth", away), c.sendStealth)
+	huma.Register(api, reaching(http.MethodDelete, conversation+"/stealth/{stealth_id}", "withdraw-stealth", "Take back a stealth message of one's own", http.StatusNoContent, "stealth",
+		"conversation_not_found", "forbidden", away), c.withdrawStealth)
+	huma.Register(api, reaching(http.MethodPut, conversation+"/typing", "set-typing", "Be seen writing, without a stream", http.StatusNoContent, "presence",
+		"conversation_not_found", "forbidden", "blocked", "user_erased", away), c.typing)
 }
 
 // alsoOK documents that a POST which creates may find its work done: it

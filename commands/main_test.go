@@ -23,6 +23,7 @@ import (
 	"ping/commands"
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/limits"
@@ -87,6 +88,7 @@ func (s *system) start() *node {
 	var hearing sync.WaitGroup
 	hearing.Go(func() { _ = endings.Run(ctx) }) // ends with ctx, without an error
 	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), endings, erasure.New(s.pool, log, erasure.Config{}, testkit.Logger(s.t)),
+		ephemeral.New(s.redis, "secret", testkit.Logger(s.t)),
 		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, web.LimitLogin(limiter), commands.Config{BcryptCost: bcrypt.MinCost, MarkerInterval: s.markers}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {

@@ -11,6 +11,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/checkpoint"
+	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
 	"ping/internal/limits"
 	"ping/internal/web"
@@ -29,6 +30,7 @@ type reads struct {
 	pool        *pgxpool.Pool
 	log         *eventlog.Log
 	checkpoints *checkpoint.Waiter
+	ephemeral   *ephemeral.Store
 }
 
 // Reads tell how a user sees something, in read models that have applied
@@ -41,8 +43,8 @@ type Reads struct {
 // Register adds the operations to an API that authenticates (see
 // web.Authenticate). It returns some of the reads for commands that answer with
 // what is now.
-func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
-	r := &reads{pool: pool, log: log, checkpoints: checkpoint.New(pool, log.Partitions())}
+func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log, lane *ephemeral.Store) Reads {
+	r := &reads{pool: pool, log: log, checkpoints: checkpoint.New(pool, log.Partitions()), ephemeral: lane}
 	// get describes a read; refusals are the codes of its own.
 	get := func(path, id, summary, tag string, refusals ...string) huma.Operation {
 		return web.Refuses(huma.Operation{
@@ -58,6 +60,8 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log) Reads {
 	huma.Register(api, get(conversation+"/pins", "list-pins", "Pinned messages: the last one first", "messages", outside, cursor), r.listPins)
 	huma.Register(api, get(conversation+"/events", "list-events",
 		"The conversation's own log: oldest first, the frames as sent on the stream", "conversations", outside), r.listEvents)
+	huma.Register(api, get(conversation+"/stealth", "list-stealth", "Stealth messages that are alive: newest first", "stealth", outside, cursor, "ephemeral_unavailable"), r.listStealth)
+	huma.Register(api, get(conversation+"/presence", "list-presence", "Who is there", "presence", outside, cursor, "ephemeral_unavailable"), r.listPresence)
 	huma.Register(api, get("/v1/users/me", "get-me", "One's own profile", "users"), r.getMe)
 	huma.Register(api, get("/v1/users/me/unread", "get-unread", "How much is unread in all, for a badge", "users"), r.getUnread)
 	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users", cursor), r.listBlocks)

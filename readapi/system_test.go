@@ -18,6 +18,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
 	"ping/internal/testkit"
 	"ping/internal/web"
@@ -75,7 +76,7 @@ func newSystem(t testing.TB) *system {
 	require.NoError(t, err)
 	server := web.New(logger)
 	web.Authenticate(server.API, s.tokens)
-	s.read = readapi.Register(server.API, s.pool, s.log)
+	s.read = readapi.Register(server.API, s.pool, s.log, ephemeral.New(testkit.Redis(t), "secret", logger))
 	s.http = httptest.NewServer(server.Echo)
 	t.Cleanup(func() {
 		s.http.Close()

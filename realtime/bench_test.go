@@ -44,11 +44,11 @@ func BenchmarkFanOut(b *testing.B) {
 			var p *partition
 			benchmarkFanOut(b, shape.rooms, shape.members, shape.run, func(sockets [][]*socket, events []*eventlog.Event, rooms map[domain.ID]int) {
 				if p == nil || p.rooms[events[0].Stream] == nil || p.rooms[events[0].Stream].members[0].socket != sockets[rooms[events[0].Stream]][0] {
-					p = newPartition(0, 0, &users{sockets: map[domain.ID][]*socket{}}, slog.New(slog.DiscardHandler))
+					p = newPartition(0, 0, &users{sockets: map[domain.ID][]*socket{}}, newPeople(), slog.New(slog.DiscardHandler))
 					for id, room := range rooms {
 						for _, s := range sockets[room] {
 							s.desks[0].attached = true
-							p.join(s, id)
+							p.join(s, id, false)
 						}
 					}
 				}

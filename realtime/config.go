@@ -25,6 +25,13 @@ type Config struct {
 	// CloseGrace is how long a closed stream waits for what it has sent to be
 	// read, before the connection is cut. Default: 5 s.
 	CloseGrace time.Duration
+	// PresenceBeat is how often a node says who is there, and PresenceLife for
+	// how long that counts: when it dies, its users are offline within that.
+	// Defaults: 10 s and 30 s.
+	PresenceBeat, PresenceLife time.Duration
+	// PresenceGrace is how long a user whose last stream ended may take to come
+	// back before he is offline. Default: 10 s.
+	PresenceGrace time.Duration
 	// DrainSpread is the time over which Drain asks clients to come back.
 	// Default: 5 s.
 	DrainSpread time.Duration
@@ -37,6 +44,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxPending, 1<<20)
 	setDefault(&c.MaxStarting, 32)
 	setDefault(&c.CloseGrace, 5*time.Second)
+	setDefault(&c.PresenceBeat, 10*time.Second)
+	setDefault(&c.PresenceLife, 30*time.Second)
+	setDefault(&c.PresenceGrace, 10*time.Second)
 	setDefault(&c.DrainSpread, 5*time.Second)
 	return c
 }

@@ -36,6 +36,9 @@ type conn struct {
 	holding  bool
 	held     []byte
 	overflow bool // held was dropped: the replay must go on further
+	// Of the ephemeral lane, which no replay brings back: whether something of it
+	// is held, and whether something was missed.
+	heldEphemeral, missed bool
 	// generation counts the subscriptions that this connection has had:
 	// messages for an earlier one, still under way, are not for the present.
 	generation uint32
@@ -115,11 +118,52 @@ func (c *conn) deliver(generation uint32, messages []byte) {
 	case !c.holding:
 		c.write(messages)
 	case c.overflow:
-	case len(c.held)+len(messages) > c.maxPending/2:
-		c.held, c.overflow = nil, true
 	default:
-		c.held = append(c.held, messages...)
+		c.keep(messages)
 	}
+}
+
+// keep holds messages back; c.mu is held. When they become too many it drops
+// them all.
+func (c *conn) keep(messages []byte) {
+	if len(c.held)+len(messages) > c.maxPending/2 {
+		c.held, c.overflow = nil, true
+		c.missed = c.missed || c.heldEphemeral
+		return
+	}
+	c.held = append(c.held, messages...)
+}
+
+// push queues messages of the ephemeral lane that are not to be missed. Where
+// they are, release says so.
+func (c *conn) push(messages []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing || c.closed:
+	case !c.holding:
+		c.write(messages)
+	case c.overflow:
+		c.missed = true
+	default:
+		c.heldEphemeral = true
+		c.keep(messages)
+	}
+}
+
+// offer sends messages that may be missed, unless there is more important to
+// read. It returns false when they were dropped for that.
+func (c *conn) offer(messages []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing || c.closed || c.holding:
+	case c.queued() > droppedAbove:
+		return false
+	default:
+		c.write(messages)
+	}
+	return true
 }
 
 // hold begins a new subscription, whose messages are held back.
@@ -127,7 +171,8 @@ func (c *conn) hold() (generation uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
-	c.holding, c.held, c.overflow = true, nil, false
+	c.missed = c.missed || c.generation > 1 // between two subscriptions nothing is heard
+	c.holding, c.held, c.overflow, c.heldEphemeral = true, nil, false, false
 	return c.generation
 }
 
@@ -140,10 +185,14 @@ func (c *conn) release(last []byte) bool {
 	if c.overflow {
 		return false
 	}
-	if out := append(last, c.held...); len(out) > 0 && !c.closing && !c.closed {
+	out := append(last, c.held...)
+	if c.missed {
+		out = append(out, ephemeralGap()...)
+	}
+	if len(out) > 0 && !c.closing && !c.closed {
 		c.write(out)
 	}
-	c.holding, c.held = false, nil
+	c.holding, c.held, c.missed = false, nil, false
 	return true
 }
 

@@ -54,11 +54,18 @@ type (
 		AfterMS int64  `json:"after_ms"`
 		Reason  string `json:"reason"`
 	}
-	errorFrame struct {
+	// ephemeralGapFrame says that stealth messages, typing and presence may have
+	// been missed: after that time they can be read over HTTP.
+	ephemeralGapFrame struct {
 		Type    string `json:"type"`
-		Code    string `json:"code"`
-		Message string `json:"message"`
-		Re      string `json:"re,omitempty"`
+		AfterMS int64  `json:"after_ms"`
+	}
+	errorFrame struct {
+		Type         string `json:"type"`
+		Code         string `json:"code"`
+		Message      string `json:"message"`
+		Re           string `json:"re,omitempty"`
+		RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
 	}
 	pongFrame struct {
 		Type string `json:"type"`
@@ -74,6 +81,10 @@ type clientFrame struct {
 	At          []string `json:"at"`
 	Epoch       int      `json:"epoch"`
 	AccessToken string   `json:"access_token"`
+	// Of typing and presence.
+	ConversationID domain.ID `json:"conversation_id"`
+	On             bool      `json:"on"`
+	State          string    `json:"state"`
 }
 
 // message makes the WebSocket message of a frame.

@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
 )
 
@@ -30,7 +32,14 @@ type Hub struct {
 	melody  *melody.Melody
 
 	users      users
+	people     *people
 	partitions []*partition // made by Run
+	ephemeral  *ephemeral.Store
+	node       string // names this node among all
+	sightings  *sightings
+	expiry     expiry
+	began      chan struct{} // told when the ephemeral lane is listened to anew
+	dropped    atomic.Int64  // typing and presence that a slow client was not given
 	pacer      *pacer
 	starting   *semaphore.Weighted
 	ready      chan struct{} // closed when the partitions have caught up
@@ -48,12 +57,18 @@ type Hub struct {
 }
 
 // New makes a hub; it serves streams while Run runs.
-func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets, cfg Config, logger *slog.Logger) *Hub {
+func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets, lane *ephemeral.Store, cfg Config, logger *slog.Logger) *Hub {
 	cfg = cfg.withDefaults()
 	background, stop := context.WithCancel(context.Background())
 	h := &Hub{
 		log: log, pool: pool, tokens: tokens, tickets: tickets, cfg: cfg, logger: logger,
 		users:      users{sockets: map[domain.ID][]*socket{}},
+		people:     newPeople(),
+		ephemeral:  lane,
+		node:       rand.Text(),
+		sightings:  newSightings(),
+		expiry:     newExpiry(),
+		began:      make(chan struct{}, 1),
 		starting:   semaphore.NewWeighted(int64(cfg.MaxStarting)),
 		pacer:      newPacer(),
 		ready:      make(chan struct{}),
@@ -74,12 +89,15 @@ func (h *Hub) Run(ctx context.Context) error {
 		return err
 	}
 	for id, position := range from {
-		h.partitions = append(h.partitions, newPartition(id, position, &h.users, h.logger))
+		h.partitions = append(h.partitions, newPartition(id, position, &h.users, h.people, h.logger))
 	}
 	tips := h.log.Tips()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range h.partitions {
 		group.Go(func() error { return h.follow(ctx, p) })
+	}
+	for _, work := range []func(context.Context) error{h.hear, h.expire, h.present, h.see, h.tellGaps} {
+		group.Go(func() error { return work(ctx) })
 	}
 	group.Go(func() error {
 		// Until then a stream would begin in the past.

@@ -27,6 +27,12 @@ const (
 	writeWait = 15 * time.Second
 	// replayPage bounds the events that one read of a replay takes.
 	replayPage = 256
+	// presenceMembers is how many members a conversation has at most for them to
+	// be told of each other's presence.
+	presenceMembers = 100
+	// droppedAbove is how many bytes wait for a client, at most, for it to be
+	// given typing and presence: it has more to read than it can.
+	droppedAbove = 64 << 10
 	// maxChanges bounds the membership changes remembered a partition.
 	maxChanges = 4096
 )

@@ -16,13 +16,23 @@ import (
 	"ping/internal/eventlog"
 )
 
-// change is one event that began or ended a membership.
+// what a change is.
+type changeKind int
+
+const (
+	added changeKind = iota
+	roleChanged
+	removed
+)
+
+// change is one event that began or ended a membership, or gave it another role.
 type change struct {
 	position     int64
 	version      int64 // of the conversation's stream
 	conversation domain.ID
 	user         domain.ID
-	added        bool
+	is           changeKind
+	reader       bool // may not write from now on
 }
 
 // changeOf returns the change that an event makes, if it makes one.
@@ -37,9 +47,11 @@ func changeOf(e *eventlog.Event, logger *slog.Logger) (change, bool) {
 	}
 	switch m := decoded.(type) {
 	case domain.MemberAdded:
-		c.user, c.added = m.UserID, true
+		c.user, c.is, c.reader = m.UserID, added, m.Role == domain.RoleReader
+	case domain.MemberRoleChanged:
+		c.user, c.is, c.reader = m.UserID, roleChanged, m.Role == domain.RoleReader
 	case domain.MemberRemoved:
-		c.user = m.UserID
+		c.user, c.is = m.UserID, removed
 	default:
 		return change{}, false
 	}
@@ -75,7 +87,10 @@ func (c *changes) after(position int64) []change {
 // span is a stretch of a conversation's versions that its member may see, from
 // the event that added him to the one that removed him; to is 0 while he is a
 // member.
-type span struct{ from, to int64 }
+type span struct {
+	from, to int64
+	reader   bool // he may not write; of the last span alone
+}
 
 // membership is a user's part in a conversation: spans in order. Those before
 // the first are unknown: the read model keeps the latest only.
@@ -83,12 +98,16 @@ type membership []span
 
 func (m membership) current() bool { return len(m) > 0 && m[len(m)-1].to == 0 }
 
+func (m membership) reader() bool { return m[len(m)-1].reader }
+
 // apply returns the membership after a change.
 func (m membership) apply(c change) membership {
 	switch {
-	case c.added && !m.current():
-		return append(m, span{from: c.version})
-	case !c.added && m.current():
+	case c.is == added && !m.current():
+		return append(m, span{from: c.version, reader: c.reader})
+	case c.is == roleChanged && m.current():
+		m[len(m)-1].reader = c.reader
+	case c.is == removed && m.current():
 		m[len(m)-1].to = c.version
 	}
 	return m
@@ -103,7 +122,7 @@ func (m membership) clip(after, upTo int64) []span {
 			to = upTo
 		}
 		if from, to := max(s.from, after+1), min(to, upTo); from <= to {
-			parts = append(parts, span{from, to})
+			parts = append(parts, span{from: from, to: to})
 		}
 	}
 	return parts
@@ -133,9 +152,9 @@ func (m *memberships) apply(partition int, c change) {
 
 // One statement is one snapshot: the rows are those at the checkpoints.
 const readMemberships = `
-SELECT NULL::uuid, partition, position, NULL::bigint FROM projections.checkpoints WHERE projection = 'inbox'
+SELECT NULL::uuid, partition, position, NULL::bigint, false FROM projections.checkpoints WHERE projection = 'inbox'
 UNION ALL
-SELECT conversation_id, 0, joined_seq, removed_seq FROM inbox.members WHERE user_id = $1`
+SELECT conversation_id, 0, joined_seq, removed_seq, role = 'reader' FROM inbox.members WHERE user_id = $1`
 
 // loadMemberships reads a user's memberships from the inbox. Where there is no
 // inbox yet, nothing is known as of position 0: the log tells the rest.
@@ -148,14 +167,15 @@ func loadMemberships(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log,
 		var partition int
 		var position int64
 		var removed *int64
-		_, err = pgx.ForEachRow(rows, []any{&conversation, &partition, &position, &removed}, func() error {
+		var reader bool
+		_, err = pgx.ForEachRow(rows, []any{&conversation, &partition, &position, &removed, &reader}, func() error {
 			if conversation == nil {
 				if partition >= 0 && partition < partitions {
 					m.positions[partition] = position
 				}
 				return nil
 			}
-			s := span{from: position}
+			s := span{from: position, reader: reader}
 			if removed != nil {
 				s.to = *removed
 			}

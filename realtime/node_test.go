@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,10 +18,12 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
 	"ping/internal/parts"
 	"ping/internal/testkit"
@@ -35,15 +39,14 @@ type world struct {
 	nats    *parts.NATS
 	tokens  *auth.Tokens
 	tickets *auth.Tickets
+	redis   *redis.Client
 }
 
 func newWorld(t testing.TB) *world {
 	tokens, err := auth.NewTokens([]byte(strings.Repeat("s", 32)), time.Now)
 	require.NoError(t, err)
-	return &world{
-		t: t, pool: testkit.Pool(t), nats: testkit.NATS(t), tokens: tokens,
-		tickets: auth.NewTickets(testkit.Redis(t)),
-	}
+	rdb := testkit.Redis(t)
+	return &world{t: t, pool: testkit.Pool(t), nats: testkit.NATS(t), tokens: tokens, tickets: auth.NewTickets(rdb), redis: rdb}
 }
 
 // node is a server: a log, a hub and HTTP.
@@ -51,6 +54,7 @@ type node struct {
 	*world
 	log  *eventlog.Log
 	hub  *Hub
+	lane *ephemeral.Store
 	url  string
 	stop func()
 }
@@ -58,13 +62,15 @@ type node struct {
 func (w *world) start(cfg Config) *node {
 	t := w.t
 	t.Helper()
+	before := w.listeners()
 	logger := testkit.Logger(t)
 	nc, err := eventlog.Connect(w.nats.ClientURL())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	l, err := eventlog.Open(ctx, w.pool, nc, eventlog.Config{}, logger)
 	require.NoError(t, err)
-	hub := New(l, w.pool, w.tokens, w.tickets, cfg, logger)
+	lane := ephemeral.New(w.redis, "secret", logger)
+	hub := New(l, w.pool, w.tokens, w.tickets, lane, cfg, logger)
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := l.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -89,7 +95,10 @@ func (w *world) start(cfg Config) *node {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the hub did not start")
 	}
-	n := &node{world: w, log: l, hub: hub, url: "http://" + listener.Addr().String() + "/v1/stream"}
+	for deadline := time.Now().Add(10 * time.Second); w.listeners() <= before; time.Sleep(time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "the hub does not listen")
+	}
+	n := &node{world: w, log: l, hub: hub, lane: lane, url: "http://" + listener.Addr().String() + "/v1/stream"}
 	n.stop = sync.OnceFunc(func() {
 		stopHub()
 		hubRunning.Wait()
@@ -100,6 +109,17 @@ func (w *world) start(cfg Config) *node {
 	})
 	t.Cleanup(n.stop)
 	return n
+}
+
+// listeners is how many nodes listen to every shard of the ephemeral lane.
+func (w *world) listeners() int64 {
+	channels := make([]string, ephemeral.Shards)
+	for shard := range channels {
+		channels[shard] = fmt.Sprintf("ping:{e%02d}", shard)
+	}
+	counts, err := w.redis.PubSubShardNumSub(context.Background(), channels...).Result()
+	require.NoError(w.t, err)
+	return slices.Min(slices.Collect(maps.Values(counts)))
 }
 
 func newID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7())) }
@@ -179,6 +199,11 @@ type frame struct {
 	Code           string          `json:"code"`
 	Message        string          `json:"message"`
 	Re             string          `json:"re"`
+	RetryAfterMS   int64           `json:"retry_after_ms"`
+	Body           string          `json:"body"`
+	On             bool            `json:"on"`
+	State          string          `json:"state"`
+	LastSeen       *time.Time      `json:"last_seen"`
 }
 
 func (f frame) positions(t testing.TB) []string {
@@ -364,6 +389,10 @@ SELECT a.stream, a.user_id, 'member', now(), max(a.version) FILTER (WHERE a.type
        CASE WHEN (array_agg(a.type ORDER BY a.version DESC))[1] = 'member.removed' THEN max(a.version) END, 0, 0
   FROM (SELECT stream, type, version, (payload->>'user_id')::uuid AS user_id FROM log.events WHERE type LIKE 'member.%') AS a
  GROUP BY a.stream, a.user_id;
+INSERT INTO inbox.conversations (id, partition, kind, created_at, active_at, member_count, last_seq, last_ordinal)
+SELECT s.stream, 0, 'group', now(), now(), (SELECT count(*) FROM inbox.members m WHERE m.conversation_id = s.stream AND m.removed_seq IS NULL), s.version, 0
+  FROM log.streams s
+ WHERE EXISTS (SELECT FROM inbox.members m WHERE m.conversation_id = s.stream);
 COMMIT`)
 	require.NoError(n.t, err)
 }

@@ -63,7 +63,7 @@ func (u *upturn) completeSpans(ctx context.Context, st stream, seen int64) (memb
 			if !ok || c.user != u.socket.user || e.Version >= first {
 				continue
 			}
-			if !c.added && len(earlier) == 0 {
+			if c.is != added && len(earlier) == 0 {
 				earlier = membership{{from: seen + 1}} // a member when the client left
 			}
 			earlier = earlier.apply(c)

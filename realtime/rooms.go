@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"ping/domain"
@@ -16,6 +17,7 @@ import (
 type partition struct {
 	id     int
 	users  *users
+	people *people
 	logger *slog.Logger
 
 	mu       sync.Mutex
@@ -37,6 +39,7 @@ type room struct {
 type member struct {
 	socket *socket
 	seat   int32
+	reader bool // may not write
 }
 
 // desk is what a partition keeps of a socket: guarded by the partition's lock,
@@ -57,9 +60,9 @@ type seat struct {
 	index int32
 }
 
-func newPartition(id int, position int64, users *users, logger *slog.Logger) *partition {
+func newPartition(id int, position int64, users *users, people *people, logger *slog.Logger) *partition {
 	return &partition{
-		id: id, users: users, logger: logger, position: position,
+		id: id, users: users, people: people, logger: logger, position: position,
 		rooms: map[domain.ID]*room{}, changes: changes{since: position},
 	}
 }
@@ -90,8 +93,8 @@ func (p *partition) hand(e *eventlog.Event) {
 	c, ok := changeOf(e, p.logger)
 	if ok {
 		p.changes.add(c)
-		if c.added {
-			p.users.each(c.user, func(s *socket) { p.join(s, c.conversation) })
+		if c.is != removed {
+			p.users.each(c.user, func(s *socket) { p.join(s, c.conversation, c.reader) })
 		}
 	}
 	if r := p.rooms[e.Stream]; r != nil {
@@ -102,7 +105,7 @@ func (p *partition) hand(e *eventlog.Event) {
 	} else if ofUser(e) {
 		p.handUser(e)
 	}
-	if ok && !c.added {
+	if ok && c.is == removed {
 		p.users.each(c.user, func(s *socket) { p.leave(s, c.conversation) })
 	}
 }
@@ -110,6 +113,7 @@ func (p *partition) hand(e *eventlog.Event) {
 // handUser puts an event of a user's own stream into the batch for that
 // user's sockets: there are few such events and no rooms for them.
 func (p *partition) handUser(e *eventlog.Event) {
+	p.block(e)
 	var from, to int32
 	p.users.each(e.Stream, func(s *socket) {
 		if d := &s.desks[p.id]; d.attached {
@@ -121,10 +125,32 @@ func (p *partition) handUser(e *eventlog.Event) {
 	})
 }
 
-// join puts an attached socket into a room; p.mu is held.
-func (p *partition) join(s *socket, conversation domain.ID) {
+// block keeps up with whom users have blocked.
+func (p *partition) block(e *eventlog.Event) {
+	if !strings.HasSuffix(e.Type, "blocked") {
+		return
+	}
+	decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+	if err != nil {
+		p.logger.Error("block is unreadable", "partition", e.Partition, "position", e.Position, "error", err)
+	}
+	switch b := decoded.(type) {
+	case domain.UserBlocked:
+		p.people.block(e.Stream, b.UserID, true)
+	case domain.UserUnblocked:
+		p.people.block(e.Stream, b.UserID, false)
+	}
+}
+
+// join puts an attached socket into a room, or changes what it may do there;
+// p.mu is held.
+func (p *partition) join(s *socket, conversation domain.ID, reader bool) {
 	d := &s.desks[p.id]
-	if !d.attached || d.find(conversation) >= 0 {
+	if !d.attached {
+		return
+	}
+	if i := d.find(conversation); i >= 0 {
+		d.seats[i].room.members[d.seats[i].index].reader = reader
 		return
 	}
 	r := p.rooms[conversation]
@@ -133,7 +159,7 @@ func (p *partition) join(s *socket, conversation domain.ID) {
 		p.rooms[conversation] = r
 	}
 	d.seats = append(d.seats, seat{room: r, index: int32(len(r.members))})
-	r.members = append(r.members, member{socket: s, seat: int32(len(d.seats) - 1)})
+	r.members = append(r.members, member{socket: s, seat: int32(len(d.seats) - 1), reader: reader})
 }
 
 // leave takes a socket out of a room; p.mu is held.
@@ -201,7 +227,7 @@ func (p *partition) attach(s *socket, generation uint32, known *memberships) (cu
 	d.attached, d.generation = true, generation
 	for conversation, spans := range known.of[p.id] {
 		if spans.current() {
-			p.join(s, conversation)
+			p.join(s, conversation, spans.reader())
 		}
 	}
 	return p.position, 0
@@ -217,6 +243,31 @@ func (p *partition) detach(s *socket) {
 		p.unseat(d, len(d.seats)-1)
 	}
 	d.seats = nil
+}
+
+// standing reports whether a socket is in a conversation, and whether it may
+// write there.
+func (p *partition) standing(s *socket, conversation domain.ID) (inside, writes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := &s.desks[p.id]
+	i := d.find(conversation)
+	if i < 0 {
+		return false, false
+	}
+	return true, !d.seats[i].room.members[d.seats[i].index].reader
+}
+
+// appendInside appends the sockets that are in a conversation.
+func (p *partition) appendInside(sockets []*socket, conversation domain.ID) []*socket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.rooms[conversation]; r != nil {
+		for i := range r.members {
+			sockets = append(sockets, r.members[i].socket)
+		}
+	}
+	return sockets
 }
 
 // reach waits until the partition is at a position.

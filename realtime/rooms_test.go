@@ -14,9 +14,9 @@ import (
 // of joins, leaves and detachments: no list has a hole or a stale place.
 func TestRooms(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		p := newPartition(0, 0, &users{}, slog.New(slog.DiscardHandler))
+		p := newPartition(0, 0, &users{}, newPeople(), slog.New(slog.DiscardHandler))
 		sockets := make([]*socket, 5)
-		model := map[*socket]map[domain.ID]bool{}
+		model := map[*socket]map[domain.ID]bool{} // the rooms, and where it may not write
 		for i := range sockets {
 			sockets[i] = &socket{desks: make([]desk, 1)}
 			sockets[i].desks[0].attached = true
@@ -27,8 +27,9 @@ func TestRooms(t *testing.T) {
 			id := domain.ID{rapid.Byte().Draw(r, "room") % 5}
 			switch rapid.IntRange(0, 4).Draw(r, "act") {
 			case 0, 1:
-				p.join(s, id)
-				model[s][id] = true
+				reader := rapid.Bool().Draw(r, "reader")
+				p.join(s, id, reader)
+				model[s][id] = reader
 			case 2, 3:
 				p.leave(s, id)
 				delete(model[s], id)
@@ -47,7 +48,10 @@ func checkRooms(t require.TestingT, p *partition, model map[*socket]map[domain.I
 	for id, room := range p.rooms {
 		require.NotEmpty(t, room.members)
 		for i, m := range room.members {
-			require.True(t, model[m.socket][id])
+			require.Contains(t, model[m.socket], id)
+			inside, writes := p.standing(m.socket, id)
+			require.True(t, inside)
+			require.Equal(t, !model[m.socket][id], writes)
 			seat := m.socket.desks[0].seats[m.seat]
 			require.Same(t, room, seat.room)
 			require.EqualValues(t, i, seat.index)

@@ -14,6 +14,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/ephemeral"
 )
 
 // socket is one stream of a user. What is sent goes through conn; which events
@@ -32,6 +33,9 @@ type socket struct {
 	// Used by the reading goroutine alone.
 	refusals    int
 	lastRefused time.Time
+	typed       typed
+
+	state ephemeral.State // guarded by hub.people
 
 	mu      sync.Mutex
 	claims  auth.Claims
@@ -53,6 +57,7 @@ func (s *socket) start() {
 	defer s.connected()
 	h := s.hub
 	h.users.add(s)
+	h.people.enter(s)
 	s.endIfEnded()
 	if h.draining.Load() {
 		h.sendAway(s)
@@ -98,6 +103,8 @@ func (s *socket) end() {
 	s.gone.Store(true)
 	s.cancel()
 	h.users.remove(s)
+	s.stopTyping(h.background)
+	h.people.leave(s)
 	for _, p := range h.partitions {
 		p.detach(s)
 	}
@@ -172,6 +179,10 @@ func (s *socket) receive(payload []byte) {
 		}
 	case "refresh":
 		s.refresh(frame)
+	case "typing":
+		s.typing(s.hub.background, frame)
+	case "presence":
+		s.present(frame)
 	case "ping":
 		s.conn.send(message(pongFrame{Type: "pong", Re: frame.ID}))
 	default:
@@ -258,12 +269,19 @@ func (s *socket) refuse(why refusal, re string) {
 	}
 	s.refusals++
 	s.lastRefused = now
-	answer := message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re})
 	if s.refusals >= maxRefusals {
-		s.conn.closeAfter(answer, CloseProtocol)
+		s.conn.closeAfter(errorMessage(why, re), CloseProtocol)
 		return
 	}
-	s.conn.send(answer)
+	s.answer(why, re)
+}
+
+// answer answers a frame that cannot be served now, which is not its client's
+// fault.
+func (s *socket) answer(why refusal, re string) { s.conn.send(errorMessage(why, re)) }
+
+func errorMessage(why refusal, re string) []byte {
+	return message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
 }
 
 // sendAway tells a client to come back later, to another node.

@@ -18,6 +18,7 @@ import (
 
 	"ping/commands"
 	"ping/internal/auth"
+	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/limits"
@@ -39,6 +40,7 @@ type node struct {
 	hub     *realtime.Hub
 	endings *auth.Endings
 	limiter *limits.Limiter
+	lane    *ephemeral.Store
 	eraser  *erasure.Eraser
 	web     *web.Server
 	health  *health
@@ -71,7 +73,8 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 		return nil, err
 	}
 	tickets := auth.NewTickets(n.redis)
-	n.hub = realtime.New(n.log, n.pool, tokens, tickets, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
+	n.lane = ephemeral.New(n.redis, tokens.DeriveSecret("ephemeral"), logger)
+	n.hub = realtime.New(n.log, n.pool, tokens, tickets, n.lane, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
 	n.endings = auth.NewEndings(n.redis, n.pool, tokens, n.hub.CloseSession, n.hub.CloseUser, auth.Config{}, logger)
 	if err := n.endings.Load(ctx); err != nil {
 		return nil, err
@@ -82,8 +85,8 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
 	web.Limit(n.web.API, n.limiter, cfg.Proxies)
-	reads := readapi.Register(n.web.API, n.pool, n.log)
-	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, n.eraser, commands.Reads(reads),
+	reads := readapi.Register(n.web.API, n.pool, n.log, n.lane)
+	if err := commands.Register(n.web.API, n.log, n.pool, tokens, tickets, n.endings, n.eraser, n.lane, commands.Reads(reads),
 		web.LimitLogin(n.limiter), commands.Config{}, logger); err != nil {
 		return nil, err
 	}
@@ -112,6 +115,7 @@ func (n *node) connect(ctx context.Context, natsOptions []nats.Option) error {
 	if err != nil {
 		return errors.New("connect to Redis: its URL is not valid")
 	}
+	redisOptions.ContextTimeoutEnabled = true // each who asks says how long he waits
 	n.redis = redis.NewClient(redisOptions)
 	n.nats, err = eventlog.Connect(n.cfg.NATSURL, natsOptions...)
 	return err

@@ -69,7 +69,7 @@ func presence(user domain.ID, state, seen any) Presence {
 // ByShard puts users, or what is of users, into their shards.
 func ByShard[T any](all []T, user func(T) domain.ID) (shards [Shards][]T) {
 	for _, one := range all {
-		shard := shardOf(user(one))
+		shard := ShardOf(user(one))
 		shards[shard] = append(shards[shard], one)
 	}
 	return shards
@@ -126,12 +126,12 @@ func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
 // Tell tells the members of conversations how a user is seen, unless that is
 // not so any more or was told. Those whom he has blocked are not told.
 func (s *Store) Tell(ctx context.Context, p Presence, conversations, blocked []domain.ID) error {
-	of := slot(shardOf(p.UserID))
+	of := slot(ShardOf(p.UserID))
 	m := Message{Kind: KindPresence, From: p.UserID, Conversations: conversations, Except: blocked, Frame: encode(PresenceFrame{"presence", p})}
 	_, err := s.run(ctx, tellScript, []string{of + ":presence:due", presenceKey(p.UserID), of}, p.UserID.String(), int(p.State), m.encode())
 	return err
 }
 
 func presenceKey(user domain.ID) string {
-	return slot(shardOf(user)) + ":presence:" + user.String()
+	return slot(ShardOf(user)) + ":presence:" + user.String()
 }

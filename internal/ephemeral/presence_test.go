@@ -12,7 +12,7 @@ import (
 // says takes a node's word for one user.
 func (l *lane) says(node string, user domain.ID, state State, life time.Duration) []Presence {
 	l.t.Helper()
-	changed, err := l.Beat(l.t.Context(), shardOf(user), node, []Word{{User: user, State: state, Life: life}})
+	changed, err := l.Beat(l.t.Context(), ShardOf(user), node, []Word{{User: user, State: state, Life: life}})
 	require.NoError(l.t, err)
 	return changed
 }
@@ -101,7 +101,7 @@ func TestPresence(t *testing.T) {
 
 func (l *lane) isDue(user domain.ID) bool {
 	l.t.Helper()
-	due, err := l.Due(l.t.Context(), shardOf(user))
+	due, err := l.Due(l.t.Context(), ShardOf(user))
 	require.NoError(l.t, err)
 	for _, id := range due {
 		if id == user {

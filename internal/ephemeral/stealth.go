@@ -44,7 +44,7 @@ func (s *Store) Post(ctx context.Context, m Stealth, key string, request [][]byt
 	answered := ""
 	if key != "" {
 		answered = fmt.Sprintf("%s %d %d %s", m.ID, m.SentAt.UnixMilli(), m.ExpiresAt.UnixMilli(), s.hash("request", request...))
-		keys = append(keys, slot(shardOf(m.ConversationID))+":key:"+s.hash("key", m.ConversationID[:], m.AuthorID[:], []byte(key)))
+		keys = append(keys, slot(ShardOf(m.ConversationID))+":key:"+s.hash("key", m.ConversationID[:], m.AuthorID[:], []byte(key)))
 	} else {
 		keys = append(keys, keys[0]) // not looked at
 	}
@@ -99,7 +99,7 @@ func (s *Store) hash(of string, parts ...[]byte) string {
 // stealthKeys are the conversation's list, the message, the shard's due list
 // and its channel, as scripts take them.
 func stealthKeys(conversation, id domain.ID) []string {
-	of := slot(shardOf(conversation))
+	of := slot(ShardOf(conversation))
 	list := of + ":stealth:" + conversation.String()
 	return []string{list, list + ":" + id.String(), of + ":stealth:due", of}
 }

@@ -142,7 +142,7 @@ func TestStealth(t *testing.T) {
 		l.next(conversation)
 		require.Eventually(t, func() bool { return len(l.alive(conversation)) == 0 }, 10*time.Second, 5*time.Millisecond)
 		for range 3 {
-			_, _, err := l.Expire(t.Context(), shardOf(conversation))
+			_, _, err := l.Expire(t.Context(), ShardOf(conversation))
 			require.NoError(t, err)
 		}
 		_, frame := l.next(conversation)
@@ -155,7 +155,7 @@ func TestStealth(t *testing.T) {
 	t.Run("tells when the next one expires", func(t *testing.T) {
 		conversation := newID()
 		l.post(stealth(conversation, author, "later", time.Hour), "")
-		next, some, err := l.Expire(t.Context(), shardOf(conversation))
+		next, some, err := l.Expire(t.Context(), ShardOf(conversation))
 		require.NoError(t, err)
 		require.True(t, some)
 		require.LessOrEqual(t, next, time.Hour)

@@ -16,6 +16,9 @@ import (
 const (
 	// Shards is how many shards there are; all nodes have the same.
 	Shards = 16
+	// TypingLife is for how long one who types is seen typing unless he says so
+	// again.
+	TypingLife = 6 * time.Second
 	// patience is how long a call waits for Redis.
 	patience = 500 * time.Millisecond
 )
@@ -78,12 +81,15 @@ var (
 	tellScript     = redis.NewScript(presenceLua + tellLua)
 )
 
-// shardOf chooses the shard of a conversation or a user. The last byte of an
+// ShardOf chooses the shard of a conversation or a user. The last byte of an
 // id is random, or of a hash.
-func shardOf(id domain.ID) int { return int(id[len(id)-1]) % Shards }
+func ShardOf(id domain.ID) int { return int(id[len(id)-1]) % Shards }
 
 // slot is what the names of a shard's keys begin with; the channel is just it.
 func slot(shard int) string { return fmt.Sprintf("ping:{e%02d}", shard) }
+
+// Away reports whether Redis did not answer the last time.
+func (s *Store) Away() bool { return s.away.Load() }
 
 // run runs a script.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
@@ -113,14 +119,14 @@ func call[T any](s *Store, ctx context.Context, ask func(ctx context.Context) (T
 
 // Typing tells the members of a conversation that one of them is writing, or
 // not any more. Those whom he has blocked are not told.
-func (s *Store) Typing(ctx context.Context, conversation, user domain.ID, on bool, expires time.Duration, blocked []domain.ID) error {
+func (s *Store) Typing(ctx context.Context, conversation, user domain.ID, on bool, blocked []domain.ID) error {
 	frame := TypingFrame{Type: "typing", ConversationID: conversation, UserID: user, On: on}
 	if on {
-		frame.ExpiresInMS = expires.Milliseconds()
+		frame.ExpiresInMS = TypingLife.Milliseconds()
 	}
 	m := Message{Kind: KindTyping, From: user, Conversations: []domain.ID{conversation}, Except: blocked, Frame: encode(frame)}
 	_, err := call(s, ctx, func(ctx context.Context) (int64, error) {
-		return s.rdb.SPublish(ctx, slot(shardOf(conversation)), m.encode()).Result()
+		return s.rdb.SPublish(ctx, slot(ShardOf(conversation)), m.encode()).Result()
 	})
 	return err
 }

@@ -103,6 +103,34 @@ func (l *Log) Blocked(ctx context.Context, a, b domain.ID) (bool, error) {
 	return is, nil
 }
 
+const readBlockedBySQL = `
+SELECT stream, blocked
+  FROM (SELECT DISTINCT ON (stream, payload->>'user_id') stream, (payload->>'user_id')::uuid AS blocked, type
+          FROM log.events
+         WHERE type IN ('user.blocked', 'user.unblocked') AND stream = ANY($1)
+         ORDER BY stream, payload->>'user_id', version DESC) AS last
+ WHERE type = 'user.blocked'`
+
+// BlockedBy returns whom each of some users has blocked; who has blocked
+// nobody is not in it.
+func (l *Log) BlockedBy(ctx context.Context, users ...domain.ID) (map[domain.ID][]domain.ID, error) {
+	streams := make([][16]byte, len(users))
+	for i, user := range users {
+		streams[i] = user
+	}
+	rows, _ := l.pool.Query(ctx, readBlockedBySQL, streams)
+	blocked := map[domain.ID][]domain.ID{}
+	var by, who [16]byte
+	_, err := pgx.ForEachRow(rows, []any{&by, &who}, func() error {
+		blocked[by] = append(blocked[by], who)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read whom users have blocked: %w", err)
+	}
+	return blocked, nil
+}
+
 const readJoinedSQL = `
 SELECT DISTINCT stream FROM log.events
  WHERE type = 'member.added' AND (payload->>'user_id')::uuid = $1 AND stream > $2

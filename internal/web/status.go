@@ -89,6 +89,7 @@ var statuses = map[string]int{
 	"too_many_blocked":   http.StatusUnprocessableEntity,
 	"too_many_reactions": http.StatusUnprocessableEntity,
 	"search_too_broad":   http.StatusUnprocessableEntity,
+	"too_many_stealth":   http.StatusUnprocessableEntity,
 
 	"rate_limited":  http.StatusTooManyRequests,
 	"client_gone":   statusClientGone,
@@ -98,6 +99,8 @@ var statuses = map[string]int{
 	"overloaded":    http.StatusServiceUnavailable,
 	"shutting_down": http.StatusServiceUnavailable,
 	"unavailable":   http.StatusServiceUnavailable,
+
+	"ephemeral_unavailable": http.StatusServiceUnavailable,
 }
 
 // Problem turns any error into its answer. An error that has a code in the

@@ -1,0 +1,76 @@
+package commands
+
+import (
+	"context"
+	"time"
+
+	"ping/domain"
+	"ping/internal/ephemeral"
+	"ping/internal/eventlog"
+	"ping/internal/web"
+)
+
+type sendStealthInput struct {
+	web.Write
+	ConversationID domain.ID `path:"conversation_id"`
+	Body           struct {
+		Body       string `json:"body" doc:"1-4,000 characters after trimming; kept byte for byte, until it expires." example:"Meet me at nine."`
+		TTLSeconds int    `json:"ttl_seconds,omitempty" minimum:"1" maximum:"86400" default:"60" doc:"For how long it is there." example:"60"`
+	}
+}
+
+type stealthOutput struct {
+	Replayed string `header:"Idempotent-Replayed" doc:"true when this answers a retry: the message had been sent before."`
+	Body     ephemeral.Stealth
+}
+
+// sendStealth sends a message that is nowhere but in Redis, until it expires.
+// The log is asked whether the caller may, and is told nothing.
+func (c *commands) sendStealth(ctx context.Context, in *sendStealthInput) (*stealthOutput, error) {
+	send := domain.SendStealth{Actor: web.CallerFrom(ctx).UserID, Body: in.Body.Body}
+	var err error
+	if send.Blocked, err = c.directs.blocked(ctx, in.ConversationID, send.Actor); err != nil {
+		return nil, err
+	}
+	err = c.check(ctx, in.ConversationID, send.Actor, func(conversation *domain.Conversation) error { return conversation.SendStealth(send) })
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	posted, replayed, err := c.ephemeral.Post(ctx, ephemeral.Stealth{
+		ID: eventlog.NewID(), ConversationID: in.ConversationID, AuthorID: send.Actor, Body: send.Body,
+		SentAt: now, ExpiresAt: now.Add(time.Duration(in.Body.TTLSeconds) * time.Second),
+	}, in.Key, in.Request())
+	if err != nil {
+		return nil, err
+	}
+	out := &stealthOutput{Body: posted}
+	if replayed {
+		out.Replayed = "true"
+	}
+	return out, nil
+}
+
+type withdrawStealthInput struct {
+	web.Action
+	ConversationID domain.ID `path:"conversation_id"`
+	StealthID      domain.ID `path:"stealth_id"`
+}
+
+// withdrawStealth takes a stealth message back. It succeeds when it is gone
+// already: what was asked for is so.
+func (c *commands) withdrawStealth(ctx context.Context, in *withdrawStealthInput) (*struct{}, error) {
+	author := web.CallerFrom(ctx).UserID
+	err := c.check(ctx, in.ConversationID, author, func(conversation *domain.Conversation) error { return conversation.WithdrawStealth(author) })
+	if err == nil {
+		err = c.ephemeral.Withdraw(ctx, in.ConversationID, in.StealthID, author)
+	}
+	return nil, err
+}
+
+// check decides what leaves no trace in the log, on its newest state.
+func (c *commands) check(ctx context.Context, conversation, actor domain.ID, decision func(*domain.Conversation) error) error {
+	_, err := c.decide(ctx, eventlog.Command{Stream: conversation, Actor: actor},
+		func(state *domain.Conversation, _ int64) ([]domain.Event, error) { return nil, decision(state) })
+	return err
+}

@@ -1,0 +1,34 @@
+package commands
+
+import (
+	"context"
+
+	"ping/domain"
+	"ping/internal/web"
+)
+
+type typeInput struct {
+	web.Write
+	ConversationID domain.ID `path:"conversation_id"`
+	Body           struct {
+		On bool `json:"on" doc:"Whether the caller is writing; repeat it every 3 s while so."`
+	}
+}
+
+// typing tells the others that the caller is writing, or not any more: for who
+// has no stream.
+func (c *commands) typing(ctx context.Context, in *typeInput) (*struct{}, error) {
+	user := web.CallerFrom(ctx).UserID
+	blocked, err := c.directs.blocked(ctx, in.ConversationID, user)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(ctx, in.ConversationID, user, func(conversation *domain.Conversation) error { return conversation.Type(user, blocked) }); err != nil {
+		return nil, err
+	}
+	except, err := c.log.BlockedBy(ctx, user)
+	if err == nil {
+		err = c.ephemeral.Typing(ctx, in.ConversationID, user, in.Body.On, except[user])
+	}
+	return nil, err
+}

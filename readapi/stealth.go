@@ -1,0 +1,40 @@
+package readapi
+
+import (
+	"context"
+
+	"ping/domain"
+	"ping/internal/ephemeral"
+	"ping/internal/web"
+)
+
+type listStealthInput struct {
+	Read
+	Limit
+	ConversationID domain.ID `path:"conversation_id"`
+	Cursor         string    `query:"cursor" doc:"The next of the page before."`
+}
+
+// listStealth lists the stealth messages that are alive, the newest first.
+func (r *reads) listStealth(ctx context.Context, in *listStealthInput) (*output[web.Page[ephemeral.Stealth]], error) {
+	var before domain.ID
+	if in.Cursor != "" {
+		keys, err := decodeCursor("stealth", in.Cursor, 1)
+		if err != nil || before.UnmarshalText([]byte(keys[0])) != nil {
+			return nil, errCursor
+		}
+	}
+	if err := r.wait(ctx, in.Read, inbox); err != nil {
+		return nil, err
+	}
+	// Asked before too: who is outside learns nothing from Redis being away.
+	if err := r.member(ctx, in.ConversationID); err != nil {
+		return nil, err
+	}
+	alive, err := r.ephemeral.Alive(ctx, in.ConversationID, before, in.Limit.Limit+1)
+	if err == nil {
+		err = r.member(ctx, in.ConversationID)
+	}
+	return answer(page(alive, in.Limit.Limit, func(m ephemeral.Stealth) ephemeral.Stealth { return m },
+		func(m ephemeral.Stealth) string { return encodeCursor("stealth", m.ID.String()) }), err)
+}

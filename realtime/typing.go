@@ -1,0 +1,77 @@
+package realtime
+
+import (
+	"context"
+	"time"
+
+	"ping/domain"
+	"ping/internal/ephemeral"
+)
+
+// typingAgain is how soon "still typing" is told again.
+const typingAgain = 2 * time.Second
+
+// typed is where a stream was last told to be typing; the zero value is nowhere.
+type typed struct {
+	conversation domain.ID
+	at           time.Time
+}
+
+// typing tells the others that this stream's user is writing, or not any more.
+// A user types in one place at a time: elsewhere he has stopped.
+func (s *socket) typing(ctx context.Context, frame clientFrame) {
+	conversation := frame.ConversationID
+	p := s.hub.partitions[s.hub.log.PartitionOf(conversation)]
+	switch inside, writes := p.standing(s, conversation); {
+	case !inside:
+		s.refuse(errNotInside, frame.ID)
+		return
+	case !writes:
+		s.refuse(errForbidden, frame.ID)
+		return
+	}
+	same := s.typed.conversation == conversation && time.Since(s.typed.at) < ephemeral.TypingLife
+	switch {
+	case frame.On && same && time.Since(s.typed.at) < typingAgain, !frame.On && !same:
+		return // that is known
+	case frame.On && !same:
+		s.stopTyping(ctx)
+	}
+	blocked, known := s.hub.people.blockedBy(s.user)
+	if !known {
+		return // it comes again
+	}
+	if s.hub.ephemeral.Typing(ctx, conversation, s.user, frame.On, blocked) != nil {
+		s.answer(errEphemeral, frame.ID)
+		return
+	}
+	s.typed = typed{}
+	if frame.On {
+		s.typed = typed{conversation, time.Now()}
+	}
+}
+
+// stopTyping tells that the user writes no more where he last did. Where that
+// fails, it ends by itself.
+func (s *socket) stopTyping(ctx context.Context) {
+	if s.typed.conversation.IsZero() || time.Since(s.typed.at) >= ephemeral.TypingLife {
+		return
+	}
+	if blocked, known := s.hub.people.blockedBy(s.user); known {
+		_ = s.hub.ephemeral.Typing(ctx, s.typed.conversation, s.user, false, blocked)
+	}
+	s.typed = typed{}
+}
+
+// present takes how this device is to be seen.
+func (s *socket) present(frame clientFrame) {
+	state, ok := ephemeral.ParseState(frame.State)
+	if !ok {
+		s.refuse(errPresenceInvalid, frame.ID)
+		return
+	}
+	s.hub.people.change(s, state)
+	if s.hub.ephemeral.Away() {
+		s.answer(errEphemeral, frame.ID) // it is told when Redis is back
+	}
+}
