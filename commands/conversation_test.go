@@ -232,6 +232,9 @@ func TestContractOfCommands(t *testing.T) {
 		"/v1/conversations/{conversation_id}/messages/{message_id}":                   {"patch": {"200"}, "delete": {"204"}},
 		"/v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}": {"put": {"200"}, "delete": {"200"}},
 		"/v1/conversations/{conversation_id}/messages/{message_id}/pin":               {"put": {"200"}, "delete": {"200"}},
+		"/v1/conversations/{conversation_id}/stealth":                                 {"post": {"201"}},
+		"/v1/conversations/{conversation_id}/stealth/{stealth_id}":                    {"delete": {"204"}},
+		"/v1/conversations/{conversation_id}/typing":                                  {"put": {"204"}},
 		"/v1/conversations/{conversation_id}/read":                                    {"put": {"200"}},
 	} {
 		for method, statuses := range methods {

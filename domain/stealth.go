@@ -11,15 +11,15 @@ type SendStealth struct {
 // SendStealth decides the command of that name: who may send a message may
 // send one that does not last, and no other text.
 func (c *Conversation) SendStealth(cmd SendStealth) error {
-	if err := c.Type(cmd.Actor, cmd.Blocked); err != nil {
+	if err := c.Typing(cmd.Actor, cmd.Blocked); err != nil {
 		return err
 	}
 	return checkBody(cmd.Body)
 }
 
-// Type decides whether an actor may be seen writing: who may write. blocked
+// Typing decides whether an actor may be seen writing: who may write. blocked
 // says that one of the two of a direct conversation blocks the other.
-func (c *Conversation) Type(actor ID, blocked bool) error {
+func (c *Conversation) Typing(actor ID, blocked bool) error {
 	_, err := c.writer(actor, blocked)
 	return err
 }

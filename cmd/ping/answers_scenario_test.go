@@ -71,6 +71,17 @@ var scenario = []step{
 	{name: "remove-member", by: "ada", what: "DELETE " + crew + "/members/$cem"},
 	{name: "list-events", by: "ada", what: "GET " + crew + "/events"},
 	{name: "export-user", by: "ada", what: "GET /v1/users/me/export"},
+
+	{name: "send-stealth", by: "ada", what: "POST " + crew + "/stealth", body: `{"body":"Meet me at nine.","ttl_seconds":3600}`, makes: "psst", header: []string{"Idempotency-Key", "s"}},
+	{name: "send-stealth.replayed", by: "ada", what: "POST " + crew + "/stealth", body: `{"body":"Meet me at nine.","ttl_seconds":3600}`, header: []string{"Idempotency-Key", "s"}},
+	{name: "send-stealth.idempotency_key_reused", by: "ada", what: "POST " + crew + "/stealth", body: `{"body":"Meet me at ten.","ttl_seconds":3600}`, header: []string{"Idempotency-Key", "s"}},
+	{name: "send-stealth.validation", by: "ada", what: "POST " + crew + "/stealth", body: `{"body":"For ever.","ttl_seconds":86401}`},
+	{name: "list-stealth", by: "bob", what: "GET " + crew + "/stealth"},
+	{name: "withdraw-stealth.forbidden", by: "bob", what: "DELETE " + crew + "/stealth/$psst"},
+	{name: "withdraw-stealth", by: "ada", what: "DELETE " + crew + "/stealth/$psst"},
+	{name: "set-typing", by: "bob", what: "PUT " + crew + "/typing", body: `{"on":true}`},
+	{name: "list-presence", by: "bob", what: "GET " + crew + "/presence"},
+
 	{name: "logout", by: "cem", what: "POST /v1/auth/logout"},
 	{name: "erase-user.invalid_credentials", by: "bob", what: "DELETE /v1/users/me", body: `{"password":"another"}`},
 	{name: "erase-user", by: "bob", what: "DELETE /v1/users/me", body: `{"password":"` + password + `"}`},

@@ -182,6 +182,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"(access_token|refresh_token|ticket)":"[^"]+"`), `"$1":"<secret>"`},
 	{regexp.MustCompile(`"(next|previous)":"[^"]+"`), `"$1":"<cursor>"`},
 	{regexp.MustCompile(`"at":"\d+:\d+"`), `"at":"<position>"`},
+	{regexp.MustCompile(`"state":"\w+","last_seen":(null|"[^"]+")`), `"state":"<state>","last_seen":"<time or null>"`},
 	{regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`), `"<time>"`},
 }
 

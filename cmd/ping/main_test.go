@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	quietRedis()
 	testkit.Main(m)
 }
 

@@ -116,10 +116,20 @@ func (n *node) connect(ctx context.Context, natsOptions []nats.Option) error {
 		return errors.New("connect to Redis: its URL is not valid")
 	}
 	redisOptions.ContextTimeoutEnabled = true // each who asks says how long he waits
+	redisOptions.DialerRetries = 1            // and asks again himself
 	n.redis = redis.NewClient(redisOptions)
 	n.nats, err = eventlog.Connect(n.cfg.NATSURL, natsOptions...)
 	return err
 }
+
+// quietRedis keeps the Redis client from writing to standard error about each
+// attempt that fails: who asked for something logs, once, that it failed. It
+// is a variable of that package, so it is set once a process.
+func quietRedis() { redis.SetLogger(noLog{}) }
+
+type noLog struct{}
+
+func (noLog) Printf(context.Context, string, ...any) {}
 
 // close closes the connections.
 func (n *node) close() {

@@ -8,6 +8,7 @@ const (
 	conversation = "/v1/conversations/{conversation_id}"
 	aMember      = conversation + "/members/{user_id}"
 	aMessage     = conversation + "/messages/{message_id}"
+	aStealth     = conversation + "/stealth/{stealth_id}"
 	aReaction    = aMessage + "/reactions/{emoji}"
 	noMessage    = "404 message_not_found"
 )
@@ -80,6 +81,13 @@ var permissions = []row{
 	{route: "POST " + conversation + "/messages", body: `{"body":"hello"}`, answers: writers("201")},
 	{route: "POST " + conversation + "/messages", body: `{"body":"hello","reply_to":"$others"}`, answers: writers("201")},
 	{route: "POST " + conversation + "/messages", body: `{"body":"hello","reply_to":"$elsewhere"}`, answers: writers(noMessage)},
+	{route: "GET " + conversation + "/stealth", answers: insiders("200")},
+	{route: "POST " + conversation + "/stealth", body: `{"body":"psst","ttl_seconds":60}`, answers: writers("201")},
+	{route: "DELETE " + aStealth, about: "$psst", answers: insiders("204")},
+	{route: "DELETE " + aStealth, about: "$theirs", answers: insiders(forbidden)},
+	{route: "DELETE " + aStealth, about: "$nobody", answers: insiders("204")},
+	{route: "PUT " + conversation + "/typing", body: `{"on":true}`, answers: writers("204")},
+	{route: "GET " + conversation + "/presence", answers: insiders("200")},
 	{route: "GET " + aMessage, about: "$others", answers: insiders("200")},
 	{route: "GET " + aMessage, about: "$elsewhere", answers: insiders(noMessage)},
 	{route: "PATCH " + aMessage, about: "$own", body: `{"body":"hello again"}`,

@@ -7,8 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/ephemeral"
+	"ping/internal/eventlog"
 )
 
 // standings are the columns of the table that differ from each other.
@@ -202,17 +206,31 @@ func (s *cast) requestOf(t *testing.T, r row, as standing, sc *scene) (what, bod
 	}
 	add("$stranger", func() string { return s.stranger(t, as) })
 	add("$email", func() string { s.users++; return "someone" + strconv.Itoa(s.users) + "@example.org" })
+	add("$psst", func() string { return s.stealth(t, s.caller.id, sc.conversation) })
+	add("$theirs", func() string { return s.stealth(t, s.boss.id, sc.conversation) })
 	add("$refresh", func() string { return s.refreshToken(t) })
 	for name, value := range sc.names {
 		add(name, func() string { return value })
 	}
 	about := strings.NewReplacer(names...).Replace(r.about)
-	names = append(names, "{user_id}", about, "{message_id}", about)
+	names = append(names, "{user_id}", about, "{message_id}", about, "{stealth_id}", about)
 	if r.query != "" {
 		r.route += "?" + r.query
 	}
 	filled := strings.NewReplacer(names...)
 	return filled.Replace(r.route), filled.Replace(r.body)
+}
+
+// stealth is the id of a stealth message of somebody's who may or may not send
+// one: it is put there beneath the rules.
+func (s *cast) stealth(t *testing.T, author, conversation string) string {
+	t.Helper()
+	m := ephemeral.Stealth{ID: eventlog.NewID(), Body: "psst", SentAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute)}
+	require.NoError(t, m.AuthorID.UnmarshalText([]byte(author)))
+	require.NoError(t, m.ConversationID.UnmarshalText([]byte(conversation)))
+	_, _, err := s.n.lane.Post(t.Context(), m, "", nil)
+	require.NoError(t, err)
+	return m.ID.String()
 }
 
 // refreshToken is one that nobody has used.
