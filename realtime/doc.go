@@ -24,14 +24,24 @@
 //	resumed    replayed, at: the replay is done
 //	gap        conversation_id, from_seq, to_seq: events not replayed
 //	reconnect  after_ms, reason: come back after that long; the close follows
-//	error      code, message, re: a frame of the client was not accepted
+//	error      code, message, re, retry_after_ms: a frame of the client was not accepted
 //	pong       re
+//
+// and those of what is not kept, see below:
+//
+//	stealth        conversation_id, id, author_id, body, sent_at, expires_at
+//	stealth_gone   conversation_id, id, reason
+//	typing         conversation_id, user_id, on, expires_in_ms
+//	presence       user_id, state, last_seen
+//	ephemeral_gap  after_ms
 //
 // Frames of the client, each with an `id` of its own (at most 64 bytes) if it
 // likes, which comes back as `re`:
 //
 //	resume   at, epoch: the first frame, or never
 //	refresh  access_token: extends the stream; no answer but an error
+//	typing   conversation_id, on: the user is writing there; no answer but an error
+//	presence state: how this device is to be seen; no answer but an error
 //	ping     answered by pong
 //
 // In an event or a gap of the user's own stream (profile changes, so that the
@@ -102,6 +112,40 @@
 //
 // The data of a message whose author was erased has an empty body and `erased`.
 //
+// # What is not kept
+//
+// Stealth messages, typing and presence are not in the log: their frames have
+// neither seq nor at, and no resume brings them back. They come between the
+// events of a conversation in no particular order with these.
+//
+// A stealth message is there until expires_at, or until its author withdraws
+// it: then comes stealth_gone, whose reason is `expired` or `withdrawn`. A
+// client drops it at expires_at in any case. Those alive are listed by GET
+// /v1/conversations/{id}/stealth: a client reads that after ready, whenever its
+// stream begins or resumes, and may then be told of one twice, under the same
+// id.
+//
+// A client sends typing every 3 s while its user is writing, with `on`, and
+// once without when he stops; sending a message needs none. The other members
+// see him typing for expires_in_ms, or until a typing without `on`, or a
+// message of his, comes. Who may not write in a conversation may not type
+// there: `error` conversation_not_found or forbidden.
+//
+// Presence is told of a user to those who share a conversation with him that
+// has at most limits.presence_members members. His state is the best of his
+// devices': online, away, offline. A stream begins as online; its client says
+// away when its user has left the device, and offline to be there unseen. Who
+// closes his last stream is offline some seconds later, with last_seen; if he
+// comes back before that, nobody is told. A change is told when it happens, so
+// a client reads GET /v1/conversations/{id}/presence for what it shows first.
+// Neither typing nor presence is ever told across a block, either way; a
+// client that is slow may miss some of both.
+//
+// While Redis is away, typing and presence are answered by `error`
+// ephemeral_unavailable with retry_after_ms, and nothing of this section comes.
+// When this node hears again, ephemeral_gap says that something may have been
+// missed: after after_ms a client reads both lists again.
+//
 // # Membership
 //
 // A stream needs no subscriptions. Who is added to a conversation gets its
@@ -117,10 +161,14 @@
 // A stream ends with its access token (4002) unless `refresh` brings a newer
 // one of the same user; with its session (4501), which is that of its newest
 // token; when its user is erased (4502); and when too much waits for a client
-// that does not read (4001). A token of what has ended is refused, on every
+// that does not read (4001): first it misses typing and presence, but nothing
+// else. When a node ends, or too many streams begin on it at once, it sends
+// `reconnect`, whose reason is restart or busy, and closes (4000, 4005): a client
+// comes back after after_ms, which is another time for each. A token of what has ended is refused, on every
 // node: before the upgrade by 401 unauthenticated, in `refresh` by the error
 // token_invalid. Frames that are not accepted are answered by `error`; the fifth
-// within a minute of one another closes (4500). A message over 64 KiB closes
+// within a minute of one another closes (4500). So do more than
+// limits.frames_per_second, a few seconds' worth at once aside. A message over 64 KiB closes
 // with 1009, text that is not UTF-8 with 1007. All are in close_codes.go: after
 // 4000-4499, and when the connection breaks without a code, a client
 // reconnects, with backoff and jitter, and resumes; after 4500-4999 it does not.

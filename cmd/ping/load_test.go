@@ -23,7 +23,7 @@ func serveAt(t *testing.T, w world, addr string) *exec.Cmd {
 	node := exec.Command(os.Args[0], "serve", "--addr", addr)
 	node.Env = append(os.Environ(), runMain+"=yes", "DATABASE_URL="+w.cfg.DatabaseURL, "REDIS_URL="+w.cfg.RedisURL,
 		"NATS_URL="+w.cfg.NATSURL, "JWT_SECRET="+w.cfg.JWTSecret, "PING_DATABASE_CONNS="+strconv.Itoa(w.cfg.DatabaseConns),
-		"PING_LIMITS=off")
+		"PING_LIMITS=off", "PING_METRICS_ADDR=127.0.0.1:0")
 	node.Stderr = t.Output()
 	require.NoError(t, node.Start())
 	t.Cleanup(func() {
@@ -40,6 +40,15 @@ func serveAt(t *testing.T, w world, addr string) *exec.Cmd {
 		return conn.Close() == nil
 	}, time.Minute, 10*time.Millisecond)
 	return node
+}
+
+// freeAddr returns an address that nothing listened at a moment ago.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, free.Close())
+	return free.Addr().String()
 }
 
 // kill ends a process as a crash does.
@@ -79,10 +88,7 @@ func poolOf(t *testing.T, w world) *pgxpool.Pool {
 func TestLoad(t *testing.T) {
 	clearSettings(t)
 	w := newWorld(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := free.Addr().String()
-	require.NoError(t, free.Close())
+	addr := freeAddr(t)
 
 	pool := poolOf(t, w)
 	sent := func() (n int) {
@@ -117,10 +123,7 @@ func TestLoad(t *testing.T) {
 func TestLoadMix(t *testing.T) {
 	clearSettings(t)
 	w := newWorld(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := free.Addr().String()
-	require.NoError(t, free.Close())
+	addr := freeAddr(t)
 
 	pool := poolOf(t, w)
 	node := serveAt(t, w, addr)
