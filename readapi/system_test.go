@@ -43,6 +43,7 @@ type system struct {
 	seen map[int]eventlog.At
 	// stopRunner ends the projections alone.
 	stopRunner func()
+	lane       *ephemeral.Store
 }
 
 func newSystem(t testing.TB) *system {
@@ -76,7 +77,8 @@ func newSystem(t testing.TB) *system {
 	require.NoError(t, err)
 	server := web.New(logger)
 	web.Authenticate(server.API, s.tokens)
-	s.read = readapi.Register(server.API, s.pool, s.log, ephemeral.New(testkit.Redis(t), "secret", logger))
+	s.lane = ephemeral.New(testkit.Redis(t), "secret", logger)
+	s.read = readapi.Register(server.API, s.pool, s.log, s.lane)
 	s.http = httptest.NewServer(server.Echo)
 	t.Cleanup(func() {
 		s.http.Close()
