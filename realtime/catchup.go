@@ -24,10 +24,10 @@ var errBehind = errors.New("this node has not caught up with the log")
 // cut-off; and releases what was held back. When too much came meanwhile to be
 // held, it was dropped, and another round goes on from the cut-off.
 func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
-	if err := s.hub.starting.Acquire(ctx, 1); err != nil {
+	if err := s.hub.turns.take(ctx); err != nil {
 		return err
 	}
-	defer s.hub.starting.Release(1)
+	defer s.hub.turns.give()
 	u := &upturn{socket: s, hub: s.hub}
 	if resume != nil {
 		u.resume(resume)

@@ -1,6 +1,9 @@
 package realtime
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // Config tunes a Hub. The zero value of each field means its default.
 type Config struct {
@@ -20,8 +23,14 @@ type Config struct {
 	// MaxPending bounds the bytes that wait for one client. Default: 1 MiB.
 	MaxPending int
 	// MaxStarting bounds the streams of a node that start or replay at the same
-	// time; others wait their turn. Default: 32.
+	// time; others wait their turn. Default: 4 a processor, so that most of the
+	// connections to the database are left for those who send.
 	MaxStarting int
+	// MaxWaiting bounds those who wait for their turn; others are told to come
+	// back, spread over BusySpread. Defaults: 1,000, which takes about a second,
+	// and 5 s.
+	MaxWaiting int
+	BusySpread time.Duration
 	// CloseGrace is how long a closed stream waits for what it has sent to be
 	// read, before the connection is cut. Default: 5 s.
 	CloseGrace time.Duration
@@ -42,7 +51,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.ResumeWait, 500*time.Millisecond)
 	setDefault(&c.MaxReplay, 1000)
 	setDefault(&c.MaxPending, 1<<20)
-	setDefault(&c.MaxStarting, 32)
+	setDefault(&c.MaxStarting, 4*runtime.GOMAXPROCS(0))
+	setDefault(&c.MaxWaiting, 1000)
+	setDefault(&c.BusySpread, 5*time.Second)
 	setDefault(&c.CloseGrace, 5*time.Second)
 	setDefault(&c.PresenceBeat, 10*time.Second)
 	setDefault(&c.PresenceLife, 30*time.Second)

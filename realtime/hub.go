@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/olahol/melody"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"ping/domain"
 	"ping/internal/auth"
@@ -41,7 +40,7 @@ type Hub struct {
 	began      chan struct{} // told when the ephemeral lane is listened to anew
 	dropped    atomic.Int64  // typing and presence that a slow client was not given
 	pacer      *pacer
-	starting   *semaphore.Weighted
+	turns      *turns
 	ready      chan struct{} // closed when the partitions have caught up
 	background context.Context
 	stop       context.CancelFunc
@@ -69,7 +68,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		sightings:  newSightings(),
 		expiry:     newExpiry(),
 		began:      make(chan struct{}, 1),
-		starting:   semaphore.NewWeighted(int64(cfg.MaxStarting)),
+		turns:      newTurns(cfg),
 		pacer:      newPacer(),
 		ready:      make(chan struct{}),
 		left:       make(chan struct{}, 1),
@@ -205,7 +204,7 @@ func (h *Hub) Drain(ctx context.Context) error {
 	h.draining.Store(true)
 	for {
 		for _, s := range h.users.all() {
-			h.sendAway(s)
+			s.restart()
 		}
 		if h.Sockets() == 0 {
 			return nil

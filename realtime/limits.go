@@ -17,6 +17,9 @@ const (
 	maxReference = 64
 	// announcedWait is how long an announced `resume` is waited for.
 	announcedWait = 10 * time.Second
+	// busyLeast is how long a client stays away at least that comes when too many
+	// do.
+	busyLeast = time.Second
 	// hubWait is how long a stream waits for this node's tail to reach a
 	// position that the client or the read models have seen already.
 	hubWait = 2 * time.Second

@@ -163,11 +163,7 @@ func (u *upturn) pace(ctx context.Context, out []byte) error {
 	if u.socket.conn.idle() {
 		return ctx.Err()
 	}
-	u.hub.starting.Release(1)
-	err := u.socket.conn.relief(ctx)
-	// Taken back in any case: catchUp gives it back.
-	if again := u.hub.starting.Acquire(context.WithoutCancel(ctx), 1); err == nil {
-		err = again
-	}
-	return err
+	u.hub.turns.give()
+	defer u.hub.turns.again() // in any case: catchUp gives it back
+	return u.socket.conn.relief(ctx)
 }

@@ -60,7 +60,7 @@ func (s *socket) start() {
 	h.people.enter(s)
 	s.endIfEnded()
 	if h.draining.Load() {
-		h.sendAway(s)
+		s.restart()
 	}
 	ctx, cancel := context.WithCancel(h.background)
 	s.cancel = cancel
@@ -91,7 +91,10 @@ func (s *socket) run(ctx context.Context) {
 	if err == nil {
 		err = s.catchUp(ctx, resume)
 	}
-	if err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil {
+	switch {
+	case errors.Is(err, errBusy):
+		s.sendAway("busy", CloseBusy, busyLeast, s.hub.cfg.BusySpread)
+	case err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil:
 		s.hub.logger.Error("stream could not start", "user_id", s.user, "error", err)
 		s.conn.close(CloseInternal)
 	}
@@ -284,8 +287,11 @@ func errorMessage(why refusal, re string) []byte {
 	return message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
 }
 
-// sendAway tells a client to come back later, to another node.
-func (h *Hub) sendAway(s *socket) {
-	after := time.Duration(rand.Int64N(int64(h.cfg.DrainSpread)))
-	s.conn.closeAfter(message(reconnectFrame{Type: "reconnect", AfterMS: after.Milliseconds(), Reason: "restart"}), CloseRestart)
+// restart tells a client to come back later, to another node.
+func (s *socket) restart() { s.sendAway("restart", CloseRestart, 0, s.hub.cfg.DrainSpread) }
+
+// sendAway tells a client to come back after some time, another one for each.
+func (s *socket) sendAway(reason string, code CloseCode, least, spread time.Duration) {
+	after := least + time.Duration(rand.Int64N(int64(spread)))
+	s.conn.closeAfter(message(reconnectFrame{Type: "reconnect", AfterMS: after.Milliseconds(), Reason: reason}), code)
 }

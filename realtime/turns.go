@@ -1,0 +1,44 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// turns bounds the streams that start or replay at the same time, so that
+// thousands that come at once do not keep those who send from the database and
+// the processors. The others wait in the order in which they came; those for
+// whom that would be long are told to come back.
+type turns struct {
+	free    *semaphore.Weighted
+	waiting atomic.Int64
+	most    int64 // that may wait
+}
+
+// errBusy says that too many wait for their turn already.
+var errBusy = errors.New("too many streams wait for their turn")
+
+func newTurns(cfg Config) *turns {
+	return &turns{free: semaphore.NewWeighted(int64(cfg.MaxStarting)), most: int64(cfg.MaxWaiting)}
+}
+
+// take waits for a turn, unless too many do.
+func (t *turns) take(ctx context.Context) error {
+	if t.free.TryAcquire(1) {
+		return nil
+	}
+	defer t.waiting.Add(-1)
+	if t.waiting.Add(1) > t.most {
+		return errBusy
+	}
+	return t.free.Acquire(ctx, 1)
+}
+
+// again waits for a turn that was given up for a while, whoever else waits and
+// whatever becomes of its taker: who has it gives it back.
+func (t *turns) again() { _ = t.free.Acquire(context.Background(), 1) } // no end, no error
+
+func (t *turns) give() { t.free.Release(1) }
