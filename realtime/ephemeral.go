@@ -15,6 +15,9 @@ const (
 	// that have expired, and expireSoon the least.
 	expireAgain = 5 * time.Second
 	expireSoon  = 50 * time.Millisecond
+	// hearingWait is how long a node waits at its start until it hears the
+	// ephemeral lane.
+	hearingWait = time.Second
 	// gapPause gathers the shards that are listened to again.
 	gapPause = time.Second
 	// gapSpread is the time over which clients are asked to read anew.
@@ -40,6 +43,20 @@ func (h *Hub) hear(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// awaitHearing waits until all shards are listened to, but no longer than Redis
+// may take: streams that begin before that would have to be told of a gap.
+func (h *Hub) awaitHearing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, hearingWait)
+	defer cancel()
+	for range ephemeral.Shards {
+		select {
+		case <-h.began:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // bundle is what one socket gets of some messages.
@@ -98,6 +115,11 @@ func (h *Hub) inside(m ephemeral.Message) (sockets []*socket) {
 // is listened to anew, until ctx ends. They are asked to read over some time,
 // for they are many.
 func (h *Hub) tellGaps(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-h.ready: // nobody was there before
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -107,9 +129,8 @@ func (h *Hub) tellGaps(ctx context.Context) error {
 		if !pause(ctx, gapPause) {
 			return nil
 		}
-		select {
-		case <-h.began: // of the shards that were gathered
-		default:
+		for len(h.began) > 0 {
+			<-h.began // of the shards that were gathered
 		}
 		for _, s := range h.users.all() {
 			s.conn.push(ephemeralGap())

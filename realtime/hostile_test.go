@@ -105,7 +105,7 @@ func TestFrames(t *testing.T) {
 		"frame_invalid":   func(c *client) { c.writeRaw(websocket.MessageText, []byte(`{"type":`)) },
 		"frame_too_large": func(c *client) { c.write(map[string]any{"type": "ping", "pad": strings.Repeat("x", maxFrame)}) },
 		"frame_binary":    func(c *client) { c.writeRaw(websocket.MessageBinary, []byte(`{"type":"ping"}`)) },
-		"type_unknown":    func(c *client) { c.write(map[string]any{"type": "typing", "id": "a"}) },
+		"type_unknown":    func(c *client) { c.write(map[string]any{"type": "shout", "id": "a"}) },
 		"token_invalid":   func(c *client) { c.write(map[string]any{"type": "refresh", "access_token": "x"}) },
 		"token_of_other_user": func(c *client) {
 			c.write(map[string]any{"type": "refresh", "access_token": w.token(newID())})

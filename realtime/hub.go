@@ -67,7 +67,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		node:       rand.Text(),
 		sightings:  newSightings(),
 		expiry:     newExpiry(),
-		began:      make(chan struct{}, 1),
+		began:      make(chan struct{}, ephemeral.Shards),
 		turns:      newTurns(cfg),
 		pacer:      newPacer(),
 		ready:      make(chan struct{}),
@@ -105,6 +105,7 @@ func (h *Hub) Run(ctx context.Context) error {
 				return nil
 			}
 		}
+		h.awaitHearing(ctx)
 		close(h.ready)
 		return nil
 	})

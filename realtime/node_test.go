@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +60,6 @@ type node struct {
 func (w *world) start(cfg Config) *node {
 	t := w.t
 	t.Helper()
-	before := w.listeners()
 	logger := testkit.Logger(t)
 	nc, err := eventlog.Connect(w.nats.ClientURL())
 	require.NoError(t, err)
@@ -95,9 +92,6 @@ func (w *world) start(cfg Config) *node {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the hub did not start")
 	}
-	for deadline := time.Now().Add(10 * time.Second); w.listeners() <= before; time.Sleep(time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "the hub does not listen")
-	}
 	n := &node{world: w, log: l, hub: hub, lane: lane, url: "http://" + listener.Addr().String() + "/v1/stream"}
 	n.stop = sync.OnceFunc(func() {
 		stopHub()
@@ -109,17 +103,6 @@ func (w *world) start(cfg Config) *node {
 	})
 	t.Cleanup(n.stop)
 	return n
-}
-
-// listeners is how many nodes listen to every shard of the ephemeral lane.
-func (w *world) listeners() int64 {
-	channels := make([]string, ephemeral.Shards)
-	for shard := range channels {
-		channels[shard] = fmt.Sprintf("ping:{e%02d}", shard)
-	}
-	counts, err := w.redis.PubSubShardNumSub(context.Background(), channels...).Result()
-	require.NoError(w.t, err)
-	return slices.Min(slices.Collect(maps.Values(counts)))
 }
 
 func newID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7())) }
