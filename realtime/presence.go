@@ -143,8 +143,12 @@ func (h *Hub) tell(ctx context.Context, seen []ephemeral.Presence) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range seen {
-		if err := h.ephemeral.Tell(ctx, p, conversations[p.UserID], blocked[p.UserID]); err != nil {
+	all := make([]ephemeral.Sighting, len(seen))
+	for i, p := range seen {
+		all[i] = ephemeral.Sighting{Presence: p, Conversations: conversations[p.UserID], Blocked: blocked[p.UserID]}
+	}
+	for shard, of := range ephemeral.ByShard(all, func(s ephemeral.Sighting) domain.ID { return s.UserID }) {
+		if err := h.ephemeral.Tell(ctx, shard, of); err != nil {
 			return err
 		}
 	}

@@ -106,8 +106,6 @@ func (s *socket) end() {
 	s.gone.Store(true)
 	s.cancel()
 	h.users.remove(s)
-	s.stopTyping(h.background)
-	h.people.leave(s)
 	for _, p := range h.partitions {
 		p.detach(s)
 	}
@@ -118,6 +116,8 @@ func (s *socket) end() {
 	case h.left <- struct{}{}:
 	default:
 	}
+	s.stopTyping(h.background)
+	h.people.leave(s)
 }
 
 func (s *socket) expireAt(at time.Time) {

@@ -3,6 +3,7 @@ package ephemeral
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"ping/domain"
@@ -11,10 +12,9 @@ import (
 const (
 	// seenFor is how long it is remembered when a user was last seen.
 	seenFor = 30 * 24 * time.Hour
-	// beatRun is how many users one script takes.
-	beatRun = 500
-	// dueRun is how many users are found due at once.
-	dueRun = 100
+	// run is how many users one script takes: Redis does nothing else meanwhile,
+	// for a millisecond or two.
+	run = 100
 )
 
 // Word is what a node says of a user: his state there, and for how long that
@@ -28,9 +28,7 @@ type Word struct {
 // Beat takes a node's word for some users of a shard. It returns those whom
 // others have last been told otherwise.
 func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) (changed []Presence, err error) {
-	for len(words) > 0 {
-		some := words[:min(beatRun, len(words))]
-		words = words[len(some):]
+	for some := range slices.Chunk(words, run) {
 		keys := []string{slot(shard) + ":presence:due"}
 		args := []any{node, seenFor.Milliseconds()}
 		for _, w := range some {
@@ -107,7 +105,7 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 // Due returns users of a shard who are to be looked at: their state may have
 // changed by itself, or was not told.
 func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
-	got, err := s.run(ctx, dueScript, []string{slot(shard) + ":presence:due"}, dueRun)
+	got, err := s.run(ctx, dueScript, []string{slot(shard) + ":presence:due"}, run)
 	if err != nil {
 		return nil, err
 	}
@@ -123,13 +121,30 @@ func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
 	return users, nil
 }
 
-// Tell tells the members of conversations how a user is seen, unless that is
-// not so any more or was told. Those whom he has blocked are not told.
-func (s *Store) Tell(ctx context.Context, p Presence, conversations, blocked []domain.ID) error {
-	of := slot(ShardOf(p.UserID))
-	m := Message{Kind: KindPresence, From: p.UserID, Conversations: conversations, Except: blocked, Frame: encode(PresenceFrame{"presence", p})}
-	_, err := s.run(ctx, tellScript, []string{of + ":presence:due", presenceKey(p.UserID), of}, p.UserID.String(), int(p.State), m.encode())
-	return err
+// Sighting is how a user is seen, and whom that concerns: the members of
+// conversations, but those whom he has blocked.
+type Sighting struct {
+	Presence
+	Conversations, Blocked []domain.ID
+}
+
+// Tell tells how users of a shard are seen, unless that is not so any more or
+// was told.
+func (s *Store) Tell(ctx context.Context, shard int, seen []Sighting) error {
+	of := slot(shard)
+	for some := range slices.Chunk(seen, run) {
+		keys, args := []string{of + ":presence:due", of}, []any{}
+		for _, one := range some {
+			m := Message{Kind: KindPresence, From: one.UserID, Conversations: one.Conversations, Except: one.Blocked,
+				Frame: encode(PresenceFrame{"presence", one.Presence})}
+			keys = append(keys, presenceKey(one.UserID))
+			args = append(args, one.UserID.String(), int(one.State), m.encode())
+		}
+		if _, err := s.run(ctx, tellScript, keys, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func presenceKey(user domain.ID) string {

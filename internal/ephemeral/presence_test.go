@@ -26,7 +26,7 @@ func (l *lane) look(user domain.ID) Presence {
 
 func (l *lane) tell(p Presence) {
 	l.t.Helper()
-	require.NoError(l.t, l.Tell(l.t.Context(), p, []domain.ID{newID()}, nil))
+	require.NoError(l.t, l.Tell(l.t.Context(), ShardOf(p.UserID), []Sighting{{Presence: p, Conversations: []domain.ID{newID()}}}))
 }
 
 func TestPresence(t *testing.T) {

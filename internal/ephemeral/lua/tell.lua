@@ -1,13 +1,15 @@
--- Tells others a user's state, if it is still that and they were not told.
--- KEYS: the shard's due list, the user's hash, the channel
--- ARGV: user, state, what to publish
--- Returns 1 when it was published, else 0.
-local state, seen, told, change, lapsed = look(KEYS[2])
-local told_now = state == tonumber(ARGV[2]) and state ~= told
-if told_now then
-  told = state
-  redis.call('HSET', KEYS[2], 'told', told)
-  redis.call('SPUBLISH', KEYS[3], ARGV[3])
+-- Tells others how users are seen, of those who are still so and of whom they
+-- were not told.
+-- KEYS: the shard's due list, the channel, each user's hash
+-- ARGV: for each user: id, state, what to publish
+for i = 3, #KEYS do
+  local key, at = KEYS[i], 3 * (i - 3)
+  local state, seen, told, change, lapsed = look(key)
+  if state == tonumber(ARGV[at + 2]) and state ~= told then
+    told = state
+    redis.call('HSET', key, 'told', told)
+    redis.call('SPUBLISH', KEYS[2], ARGV[at + 3])
+  end
+  settle(key, KEYS[1], ARGV[at + 1], state, seen, told, change, lapsed)
 end
-settle(KEYS[2], KEYS[1], ARGV[1], state, seen, told, change, lapsed)
-return told_now and 1 or 0
+return 0
