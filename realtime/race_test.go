@@ -106,6 +106,7 @@ func TestCutAnywhere(t *testing.T) {
 		for range 3 {
 			group := nodes[0].group(alice, bob)
 			groups, member[group] = append(groups, group), true
+			nodes[0].reach(nodes[0].send(group, alice, "before the stream begins"))
 		}
 		c := newClient(t, bob)
 		c.connect(nodes[0], "?resume=0")
