@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -21,7 +22,8 @@ type conn struct {
 	maxPending int
 	grace      time.Duration
 	drains     *sync.WaitGroup // counts the goroutines that wait for clients
-	socket     *socket
+	heartbeat  time.Duration
+	silent     int // heartbeats since the client was heard; used by Read alone
 
 	mu       sync.Mutex
 	pending  []byte // not yet written
@@ -54,7 +56,7 @@ type conn struct {
 var errConnClosed = errors.New("the connection is closed")
 
 func newConn(c net.Conn, cfg Config, drains *sync.WaitGroup) *conn {
-	w := &conn{Conn: c, maxPending: cfg.MaxPending, grace: cfg.CloseGrace, drains: drains, holding: true}
+	w := &conn{Conn: c, maxPending: cfg.MaxPending, grace: cfg.CloseGrace, heartbeat: cfg.Heartbeat, drains: drains, holding: true}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		// Both are hints: a connection that refuses them still works.
 		_ = tcp.SetNoDelay(true)
@@ -76,6 +78,30 @@ func (c *conn) tryOnce(fd uintptr) bool {
 		if c.tryErr != syscall.EINTR {
 			return true
 		}
+	}
+}
+
+// listen begins the heartbeats.
+func (c *conn) listen() { _ = c.Conn.SetReadDeadline(time.Now().Add(c.heartbeat)) }
+
+// Read waits for what the client sends. Each heartbeat it pings the client;
+// when nothing has come by the next, the client is gone. So a stream needs
+// neither a goroutine nor a timer for its pings, and gorilla, which cannot go
+// on after a deadline, sees one only at the end.
+func (c *conn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if n > 0 {
+			c.silent = 0
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if c.silent++; c.silent >= 2 {
+			return n, err
+		}
+		c.send(pingMessage)
+		c.listen()
 	}
 }
 
@@ -348,7 +374,7 @@ func (c *conn) abort() {
 	c.shut()
 }
 
-// Close ends the connection; melody calls it when it has stopped reading.
+// Close ends the connection.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

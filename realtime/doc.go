@@ -198,6 +198,7 @@
 // is written. Too much pending closes the stream; a durable frame is never
 // dropped on a stream that lives on. When writing takes much of the node's
 // time, partitions pause between runs for up to 20 ms, so that more frames
-// share a write (pacer). An idle socket has two goroutines (melody's) and no
+// share a write (pacer). An idle socket has one goroutine, which pings when it has
+// read nothing for a heartbeat, and no
 // buffer for writing.
 package realtime

@@ -118,6 +118,9 @@ func closeMessage(code CloseCode) []byte {
 	return append(b, reason...)
 }
 
+// pingMessage asks the client's WebSocket for a sign of life.
+var pingMessage = []byte{0x89, 0}
+
 // closeOpcode is the first byte of every close message of a server.
 const closeOpcode = 0x88
 

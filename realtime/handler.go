@@ -7,10 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gorilla/websocket"
 	"github.com/labstack/echo/v4"
-	"github.com/olahol/melody"
 
 	"ping/domain"
 	"ping/internal/auth"
@@ -32,7 +32,7 @@ var (
 func (h *Hub) Register(e *echo.Echo) { e.GET("/v1/stream", h.serve) }
 
 // serve checks a request in full, upgrades it and returns; the stream lives on
-// in goroutines of its own, which hold nothing of the request.
+// in a goroutine of its own, which holds nothing of the request.
 func (h *Hub) serve(c echo.Context) error {
 	r := c.Request()
 	if err := h.check(r); err != nil {
@@ -47,23 +47,15 @@ func (h *Hub) serve(c echo.Context) error {
 		return errShuttingDown
 	}
 	s := newSocket(h, claims, r.URL.Query().Get("resume"))
-	up := make(chan error, 1)
-	s.connected = func() { up <- nil }
-	go h.live(&upgradeWriter{ResponseWriter: c.Response(), socket: s}, r, up)
-	if err := <-up; err != nil {
-		h.logger.Debug("upgrade failed", "error", err)
+	ws, err := h.upgrader.Upgrade(&upgradeWriter{ResponseWriter: c.Response(), socket: s}, r, c.Response().Header())
+	if err != nil {
+		h.sockets.Done()
+		h.logger.Debug("upgrade failed", "error", err) // the upgrader has answered
+		return nil
 	}
+	s.start()
+	go s.read(ws)
 	return nil
-}
-
-// live upgrades and reads until the stream's end. When it fails to upgrade,
-// the answer has been written. It takes its arguments as such, because what a
-// closure captures would be kept for as long as the stream lives.
-func (h *Hub) live(w http.ResponseWriter, r *http.Request, up chan<- error) {
-	defer h.sockets.Done()
-	if err := h.melody.HandleRequest(w, r); err != nil {
-		up <- err
-	}
 }
 
 // check refuses what no authentication can make good.
@@ -138,38 +130,19 @@ func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.socket.conn = newConn(c, w.socket.hub.cfg, &w.socket.hub.drains)
-	w.socket.conn.socket = w.socket
 	return w.socket.conn, rw, nil
 }
 
-// newMelody makes the life cycle of sockets: upgrade, reading, pings, end.
-// Nothing is ever sent through it but control messages.
-func newMelody(h *Hub) *melody.Melody {
-	m := melody.New()
-	m.Upgrader = &websocket.Upgrader{
-		ReadBufferSize:  512,
-		WriteBufferSize: 128, // a control message
+// newUpgrader makes what turns requests into WebSockets. Nothing is ever
+// written through those but control messages, which need no buffer.
+func newUpgrader() *websocket.Upgrader {
+	return &websocket.Upgrader{
+		ReadBufferSize:  readBuffer,
+		WriteBufferPool: &sync.Pool{}, // or each would have a buffer
 		Subprotocols:    []string{Subprotocol},
 		CheckOrigin:     func(*http.Request) bool { return true }, // check has seen it
-		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
-			h.logger.Debug("upgrade refused", "status", status, "error", reason)
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 			http.Error(w, `{"title":"`+http.StatusText(status)+`","code":"upgrade_required"}`, status)
 		},
 	}
-	m.Config.PingPeriod = h.cfg.Heartbeat
-	m.Config.PongWait = 2 * h.cfg.Heartbeat
-	m.Config.MaxMessageSize = maxMessage
-	m.Config.MessageBufferSize = 1
-	m.HandleConnect(func(session *melody.Session) {
-		session.Request = nil // it would keep the request's headers and buffers
-		socketOf(session).start()
-	})
-	m.HandleMessage(func(session *melody.Session, frame []byte) { socketOf(session).receive(frame) })
-	m.HandleMessageBinary(func(session *melody.Session, _ []byte) { socketOf(session).refuse(errFrameBinary, "") })
-	m.HandleDisconnect(func(session *melody.Session) { socketOf(session).end() })
-	return m
-}
-
-func socketOf(session *melody.Session) *socket {
-	return session.WebsocketConnection().NetConn().(*conn).socket
 }

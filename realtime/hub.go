@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/olahol/melody"
 	"golang.org/x/sync/errgroup"
 
 	"ping/domain"
@@ -22,13 +22,13 @@ import (
 // Hub is the realtime side of a node: it follows the log and hands each event
 // to the sockets of those it is for.
 type Hub struct {
-	log     *eventlog.Log
-	pool    *pgxpool.Pool
-	tokens  *auth.Tokens
-	tickets *auth.Tickets
-	cfg     Config
-	logger  *slog.Logger
-	melody  *melody.Melody
+	log      *eventlog.Log
+	pool     *pgxpool.Pool
+	tokens   *auth.Tokens
+	tickets  *auth.Tickets
+	cfg      Config
+	logger   *slog.Logger
+	upgrader *websocket.Upgrader
 
 	users      users
 	people     *people
@@ -59,7 +59,7 @@ type Hub struct {
 func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets, lane *ephemeral.Store, cfg Config, logger *slog.Logger) *Hub {
 	cfg = cfg.withDefaults()
 	background, stop := context.WithCancel(context.Background())
-	h := &Hub{
+	return &Hub{
 		log: log, pool: pool, tokens: tokens, tickets: tickets, cfg: cfg, logger: logger,
 		users:      users{sockets: map[domain.ID][]*socket{}},
 		people:     newPeople(),
@@ -70,12 +70,11 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		began:      make(chan struct{}, ephemeral.Shards),
 		turns:      newTurns(cfg),
 		pacer:      newPacer(),
+		upgrader:   newUpgrader(),
 		ready:      make(chan struct{}),
 		left:       make(chan struct{}, 1),
 		background: background, stop: stop,
 	}
-	h.melody = newMelody(h)
-	return h
 }
 
 // Run follows the log until ctx ends; then it cuts the streams that are left

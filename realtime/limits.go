@@ -23,6 +23,9 @@ const (
 	// hubWait is how long a stream waits for this node's tail to reach a
 	// position that the client or the read models have seen already.
 	hubWait = 2 * time.Second
+	// readBuffer is what each stream has for reading, in bytes: enough for most
+	// frames of clients and for any control message, which gorilla asks for.
+	readBuffer = 256
 	// sendBuffer is the kernel's buffer for one client, in bytes. The default
 	// grows to megabytes, in which a stalled client hides.
 	sendBuffer = 64 << 10

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/gorilla/websocket"
+
 	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/ephemeral"
@@ -27,7 +29,6 @@ type socket struct {
 	gone  atomic.Bool // the stream has ended: no partition may take it in
 
 	announced string // the request's ?resume=
-	connected func() // called once, when upgraded
 	cancel    context.CancelFunc
 
 	// Used by the reading goroutine alone.
@@ -54,7 +55,6 @@ func newSocket(h *Hub, claims auth.Claims, announced string) *socket {
 
 // start begins the stream of an upgraded connection.
 func (s *socket) start() {
-	defer s.connected()
 	h := s.hub
 	h.users.add(s)
 	h.people.enter(s)
@@ -81,6 +81,26 @@ func (s *socket) start() {
 		defer cancel()
 		s.run(ctx)
 	}()
+}
+
+// read takes what the client sends until the connection's end.
+func (s *socket) read(ws *websocket.Conn) {
+	defer s.hub.sockets.Done()
+	defer s.end()
+	ws.SetReadLimit(maxMessage)
+	s.conn.listen()
+	for {
+		kind, payload, err := ws.ReadMessage()
+		switch {
+		case err != nil:
+			_ = s.conn.Close() // never fails
+			return
+		case kind == websocket.BinaryMessage:
+			s.refuse(errFrameBinary, "")
+		default:
+			s.receive(payload)
+		}
+	}
 }
 
 // run brings the stream up: until it is live, this goroutine sends; then the
@@ -160,7 +180,7 @@ func (s *socket) survive() {
 
 // receive handles a text message of the client.
 func (s *socket) receive(payload []byte) {
-	defer s.survive() // melody would leave a session that nobody reads
+	defer s.survive()
 	if len(payload) > maxFrame {
 		s.refuse(errFrameTooLarge, "")
 		return
