@@ -37,7 +37,7 @@ func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) 
 			keys = append(keys, presenceKey(w.User))
 			args = append(args, w.User.String(), int(w.State), w.Life.Milliseconds())
 		}
-		got, err := s.run(ctx, beatScript, keys, args...)
+		got, err := s.run(ctx, shard, beatScript, keys, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func ByShard[T any](all []T, user func(T) domain.ID) (shards [Shards][]T) {
 // Look reads the presence of users, in their order.
 func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error) {
 	byUser := make(map[domain.ID]Presence, len(users))
-	for _, of := range ByShard(users, func(id domain.ID) domain.ID { return id }) {
+	for shard, of := range ByShard(users, func(id domain.ID) domain.ID { return id }) {
 		if len(of) == 0 {
 			continue
 		}
@@ -86,7 +86,7 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 		for i, user := range of {
 			keys[i] = presenceKey(user)
 		}
-		got, err := s.run(ctx, lookScript, keys)
+		got, err := s.run(ctx, shard, lookScript, keys)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 // Due returns users of a shard who are to be looked at: their state may have
 // changed by itself, or was not told.
 func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
-	got, err := s.run(ctx, dueScript, []string{slot(shard) + ":presence:due"}, dueRun)
+	got, err := s.run(ctx, shard, dueScript, []string{slot(shard) + ":presence:due"}, dueRun)
 	if err != nil {
 		return nil, err
 	}
@@ -126,9 +126,19 @@ func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
 // Tell tells the members of conversations how a user is seen, unless that is
 // not so any more or was told. Those whom he has blocked are not told.
 func (s *Store) Tell(ctx context.Context, p Presence, conversations, blocked []domain.ID) error {
-	of := slot(ShardOf(p.UserID))
+	shard := ShardOf(p.UserID)
+	of := slot(shard)
 	m := Message{Kind: KindPresence, From: p.UserID, Conversations: conversations, Except: blocked, Frame: encode(PresenceFrame{"presence", p})}
-	_, err := s.run(ctx, tellScript, []string{of + ":presence:due", presenceKey(p.UserID), of}, p.UserID.String(), int(p.State), m.encode())
+	_, err := s.run(ctx, shard, tellScript, []string{of + ":presence:due", presenceKey(p.UserID), of}, p.UserID.String(), int(p.State), m.encode())
+	return err
+}
+
+// ForgetPresence forgets when and where a user was seen. Where others were told
+// that he is there, a node tells them that he is not, and what is left until
+// then ends within a minute.
+func (s *Store) ForgetPresence(ctx context.Context, user domain.ID) error {
+	shard := ShardOf(user)
+	_, err := s.run(ctx, shard, forgetScript, []string{slot(shard) + ":presence:due", presenceKey(user)}, user.String(), time.Minute.Milliseconds())
 	return err
 }
 
