@@ -104,7 +104,7 @@ func inspect(ctx context.Context, server *redis.Client) (found inspection, err e
 // refused reports whether a server has answered that it does not do that.
 func refused(err error) bool {
 	var answer redis.Error
-	return errors.As(err, &answer) && (redis.HasErrorPrefix(err, "ERR") || redis.HasErrorPrefix(err, "NOPERM"))
+	return errors.As(err, &answer) && (strings.HasPrefix(answer.Error(), "ERR ") || strings.HasPrefix(answer.Error(), "NOPERM "))
 }
 
 // field reads a field of what INFO answers, a line each.
