@@ -79,7 +79,7 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 		return nil, err
 	}
 	n.limiter = limits.New(n.redis, cfg.Limits, tokens.DeriveSecret("limits"), logger)
-	n.eraser = erasure.New(n.pool, n.log, cfg.Erasure, logger)
+	n.eraser = erasure.New(n.pool, n.log, n.lane, cfg.Erasure, logger)
 
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
