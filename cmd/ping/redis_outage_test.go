@@ -51,6 +51,7 @@ func (l *logged) since(n int, with string) (lines []string) {
 
 // outage is a node, two users on it, and a Redis that comes and goes.
 type outage struct {
+	t            *testing.T // of the whole test
 	dir          string
 	redis        *parts.Redis
 	base         string
@@ -62,9 +63,9 @@ type outage struct {
 }
 
 func newOutage(t *testing.T) *outage {
-	o := &outage{dir: t.TempDir(), log: &logged{}}
+	o := &outage{t: t, dir: t.TempDir(), log: &logged{}}
 	w := newWorld(t)
-	o.start(t)
+	o.start()
 	w.cfg.RedisURL = o.redis.URL()
 	var err error
 	w.cfg.Limits, err = limits.Parse(limits.Defaults)
@@ -81,12 +82,12 @@ func newOutage(t *testing.T) *outage {
 	return o
 }
 
-func (o *outage) start(t *testing.T) {
-	t.Helper()
-	server, err := parts.StartRedis(t.Context(), o.dir)
-	require.NoError(t, err)
+func (o *outage) start() {
+	o.t.Helper()
+	server, err := parts.StartRedis(o.t.Context(), o.dir)
+	require.NoError(o.t, err)
 	o.redis = server
-	t.Cleanup(func() {
+	o.t.Cleanup(func() {
 		_ = syscall.Kill(server.Pid(), syscall.SIGCONT) // it may have ended, or not have been stopped
 		_ = server.Stop()
 	})
@@ -98,7 +99,7 @@ func (o *outage) deliver(t *testing.T) (took []time.Duration) {
 	t.Helper()
 	for range 20 {
 		o.sent++
-		body := fmt.Sprint("message ", o.sent)
+		body := fmt.Sprint("message-", o.sent)
 		began := time.Now()
 		sent := o.ada.call(t, "POST", o.conversation+"/messages", map[string]string{"body": body}, "Idempotency-Key", body)
 		took = append(took, time.Since(began))
@@ -183,7 +184,7 @@ func TestRedisOutage(t *testing.T) {
 		t.Logf("a message took %s, %s at most; with Redis %s, %s at most", took[len(took)/2], took[len(took)-1], before[len(before)/2], before[len(before)-1])
 		require.Less(t, took[len(took)/2], 250*time.Millisecond, "most wait for nothing")
 		o.requireAway(t)
-		o.start(t)
+		o.start()
 		gap := awaitFrame(t, o.theirs, map[string]string{"type": "ephemeral_gap"})
 		require.Contains(t, gap, "after_ms")
 		awaitFrame(t, o.ours, map[string]string{"type": "ephemeral_gap"})
