@@ -87,8 +87,9 @@ func (s *system) start() *node {
 	require.NoError(s.t, endings.Load(ctx))
 	var hearing sync.WaitGroup
 	hearing.Go(func() { _ = endings.Run(ctx) }) // ends with ctx, without an error
-	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), endings, erasure.New(s.pool, log, erasure.Config{}, testkit.Logger(s.t)),
-		ephemeral.New(s.redis, "secret", testkit.Logger(s.t)),
+	lane := ephemeral.New(s.redis, "secret", testkit.Logger(s.t))
+	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), endings, erasure.New(s.pool, log, lane, erasure.Config{}, testkit.Logger(s.t)),
+		lane,
 		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, web.LimitLogin(limiter), commands.Config{BcryptCost: bcrypt.MinCost, MarkerInterval: s.markers}, testkit.Logger(s.t)))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {

@@ -31,7 +31,7 @@ type check struct {
 	ok       func(ctx context.Context) bool
 }
 
-func newHealth(pool *pgxpool.Pool, rdb *redis.Client, nc *nats.Conn) *health {
+func newHealth(pool *pgxpool.Pool, rdb redis.UniversalClient, nc *nats.Conn) *health {
 	return &health{checks: []check{
 		{"postgres", true, func(ctx context.Context) bool { return pool.Ping(ctx) == nil }},
 		{"redis", false, func(ctx context.Context) bool { return rdb.Ping(ctx).Err() == nil }},

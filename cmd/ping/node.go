@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -33,7 +32,7 @@ type node struct {
 	cfg     Config
 	logger  *slog.Logger
 	pool    *pgxpool.Pool
-	redis   *redis.Client
+	redis   redis.UniversalClient
 	nats    *nats.Conn
 	log     *eventlog.Log
 	runner  *projections.Runner
@@ -80,7 +79,7 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 		return nil, err
 	}
 	n.limiter = limits.New(n.redis, cfg.Limits, tokens.DeriveSecret("limits"), logger)
-	n.eraser = erasure.New(n.pool, n.log, cfg.Erasure, logger)
+	n.eraser = erasure.New(n.pool, n.log, n.lane, cfg.Erasure, logger)
 
 	n.web = web.New(logger)
 	web.Authenticate(n.web.API, tokens)
@@ -111,25 +110,12 @@ func (n *node) connect(ctx context.Context, natsOptions []nats.Option) error {
 	if n.pool, err = pgxpool.NewWithConfig(ctx, poolConfig); err != nil {
 		return fmt.Errorf("connect to Postgres: %w", err)
 	}
-	redisOptions, err := redis.ParseURL(n.cfg.RedisURL)
-	if err != nil {
-		return errors.New("connect to Redis: its URL is not valid")
+	if n.redis, err = newRedis(n.cfg.RedisURL); err != nil {
+		return err
 	}
-	redisOptions.ContextTimeoutEnabled = true // each who asks says how long he waits
-	redisOptions.DialerRetries = 1            // and asks again himself
-	n.redis = redis.NewClient(redisOptions)
 	n.nats, err = eventlog.Connect(n.cfg.NATSURL, natsOptions...)
 	return err
 }
-
-// quietRedis keeps the Redis client from writing to standard error about each
-// attempt that fails: who asked for something logs, once, that it failed. It
-// is a variable of that package, so it is set once a process.
-func quietRedis() { redis.SetLogger(noLog{}) }
-
-type noLog struct{}
-
-func (noLog) Printf(context.Context, string, ...any) {}
 
 // close closes the connections.
 func (n *node) close() {

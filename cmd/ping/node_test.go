@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,18 +51,27 @@ func startNode(t *testing.T, w world) (base string) {
 // runNode is startNode for who looks inside the node too.
 func runNode(t *testing.T, w world) (n *node, base string) {
 	t.Helper()
+	n, base, _ = runNodeLogging(t, w, testkit.Logger(t))
+	return n, base
+}
+
+// runNodeLogging is runNode for who reads its log, or ends it before the test
+// does.
+func runNodeLogging(t *testing.T, w world, logger *slog.Logger) (n *node, base string, stop func()) {
+	t.Helper()
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n, err = newNode(t.Context(), w.cfg, testkit.Logger(t))
+	n, err = newNode(t.Context(), w.cfg, logger)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.run(ctx, listeners{clients: clients}) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(t, <-ended)
 	})
-	return n, "http://" + clients.Addr().String()
+	t.Cleanup(stop)
+	return n, "http://" + clients.Addr().String(), stop
 }
 
 // openStream opens the user's stream at a node.
@@ -151,16 +162,23 @@ func TestNodes(t *testing.T) {
 		send(t, "with NATS again")
 	})
 	t.Run("count what they do", func(t *testing.T) {
-		response, err := http.Get(one + "/metrics")
-		require.NoError(t, err)
-		defer response.Body.Close()
-		defer http.DefaultClient.CloseIdleConnections()
-		content, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		require.Contains(t, string(content), "ping_streams 0")
-		require.Contains(t, string(content), "ping_limits_unchecked_total 0")
-		require.Contains(t, string(content), "process_cpu_seconds_total")
+		content := metricsOf(t, one)
+		require.Contains(t, content, "ping_streams 0")
+		require.Contains(t, content, "ping_limits_unchecked_total 0")
+		require.Contains(t, content, "process_cpu_seconds_total")
 	})
+}
+
+// metricsOf reads the metrics of a node.
+func metricsOf(t *testing.T, base string) string {
+	t.Helper()
+	response, err := http.Get(base + "/metrics")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(content)
 }
 
 // TestEndedIsRefused: what has ended is refused by all nodes, also by one that

@@ -105,6 +105,7 @@ func (n *node) run(ctx context.Context, l listeners) error {
 	readers.run("realtime", n.hub.Run)
 	readers.run("ended sessions", n.endings.Run)
 	readers.run("erasures", n.eraser.Run)
+	readers.run("check of redis", n.lane.CheckServers)
 	servers := newStage(ctx, fail)
 	web := n.web.HTTPServer("")
 	serve(servers, "http", web, l.clients)

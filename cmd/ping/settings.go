@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
 	"ping/internal/erasure"
@@ -69,10 +68,9 @@ var settings = []setting{
 		_, err := pgxpool.ParseConfig(text)
 		return required(text, err)
 	}},
-	{"redis-url", "REDIS_URL", "", categoryParts, "where Redis is, `redis://…`, rediss:// or unix://", func(cfg *Config, text string) error {
+	{"redis-url", "REDIS_URL", "", categoryParts, "where Redis 7 or newer is, `redis://…`, rediss:// or unix://; a cluster: redis://host:port?addr=host:port, with an addr for each further node", func(cfg *Config, text string) error {
 		cfg.RedisURL = text
-		_, err := redis.ParseURL(text)
-		return required(text, err)
+		return required(text, checkRedis(text))
 	}},
 	{"nats-url", "NATS_URL", "", categoryParts, "where NATS with JetStream is, `nats://…`, several with commas", func(cfg *Config, text string) error {
 		cfg.NATSURL = text

@@ -53,6 +53,8 @@ func TestServeSettings(t *testing.T) {
 		{"DATABASE_URL", "postgres://localhost:port/ping", "is not valid"},
 		{"REDIS_URL", "", "is not set"},
 		{"REDIS_URL", "http://localhost", "is not valid"},
+		{"REDIS_URL", "http://localhost?addr=other:6379", "is not valid"},
+		{"REDIS_URL", "redis://localhost:6379?addr=other", "is not valid"},
 		{"NATS_URL", "", "is not set"},
 		{"NATS_URL", "nats://one,http://other", `its scheme is "http"`},
 		{"NATS_URL", "nats://", "names no host"},

@@ -80,6 +80,8 @@ func (e *Endings) TellUser(ctx context.Context, user domain.ID) error {
 }
 
 func (e *Endings) publish(ctx context.Context, message string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if err := e.rdb.Publish(ctx, endingsChannel, message).Err(); err != nil {
 		return fmt.Errorf("tell what has ended: %w", err)
 	}

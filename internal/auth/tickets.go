@@ -19,6 +19,9 @@ import (
 // TicketLife is how long a ticket waits to be used.
 const TicketLife = 30 * time.Second
 
+// patience is how long Redis is waited for.
+const patience = 500 * time.Millisecond
+
 // ErrTicketInvalid refuses a ticket that was used, has expired or never was.
 var ErrTicketInvalid = &domain.Error{Code: "ticket_invalid", Message: "This ticket was used or has expired; ask for a new one."}
 
@@ -37,6 +40,8 @@ func (t *Tickets) Issue(ctx context.Context, claims Claims) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode ticket: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if err := t.rdb.Set(ctx, ticketKey(ticket), value, TicketLife).Err(); err != nil {
 		return "", fmt.Errorf("store ticket: %w", err)
 	}
@@ -46,6 +51,8 @@ func (t *Tickets) Issue(ctx context.Context, claims Claims) (string, error) {
 // Redeem takes a ticket, once: of two who try at the same time one gets the
 // claims and the other ErrTicketInvalid.
 func (t *Tickets) Redeem(ctx context.Context, ticket string) (Claims, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	value, err := t.rdb.GetDel(ctx, ticketKey(ticket)).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return Claims{}, ErrTicketInvalid

@@ -49,8 +49,22 @@
 //
 // # When Redis is away
 //
-// Every call gives up within half a second: callers answer ErrUnavailable. A
-// node that could not listen for a while tells its sockets so afterwards (see
-// Listener), since nobody knows what was said meanwhile. Presence comes back
-// with the next Beat.
+// Every call gives up within half a second: callers answer ErrUnavailable. From
+// then on one call at a time finds out whether Redis is back, four times a
+// second, and all others are refused at once: a Redis that hangs holds up
+// nobody. In a cluster that is so for each shard by itself. An outage is logged
+// once, at its begin and at its end.
+//
+// Who listens asks a connection that was silent for 5 s whether it is alive, and
+// gives it up after 5 s more; he tries to listen again after a quarter of a
+// second, later every 2 s, not all shards at the same time. A node that could not
+// listen for a while tells its sockets so afterwards (see Listen), since nobody
+// knows what was said meanwhile. Presence comes back with the next Beat.
+//
+// # What Redis writes to disk
+//
+// Nothing here can keep Redis from writing what it holds to its disk, but
+// CheckServers finds out whether it does and says so when a node starts. It
+// reads INFO and CONFIG GET; a Redis that refuses these may do what it likes.
+// What it cannot see is a machine that swaps.
 package ephemeral

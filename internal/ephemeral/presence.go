@@ -35,7 +35,7 @@ func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) 
 			keys = append(keys, presenceKey(w.User))
 			args = append(args, w.User.String(), int(w.State), w.Life.Milliseconds())
 		}
-		got, err := s.run(ctx, beatScript, keys, args...)
+		got, err := s.run(ctx, shard, beatScript, keys, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func ByShard[T any](all []T, user func(T) domain.ID) (shards [Shards][]T) {
 // Look reads the presence of users, in their order.
 func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error) {
 	byUser := make(map[domain.ID]Presence, len(users))
-	for _, of := range ByShard(users, func(id domain.ID) domain.ID { return id }) {
+	for shard, of := range ByShard(users, func(id domain.ID) domain.ID { return id }) {
 		if len(of) == 0 {
 			continue
 		}
@@ -84,7 +84,7 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 		for i, user := range of {
 			keys[i] = presenceKey(user)
 		}
-		got, err := s.run(ctx, lookScript, keys)
+		got, err := s.run(ctx, shard, lookScript, keys)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +105,7 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 // Due returns users of a shard who are to be looked at: their state may have
 // changed by itself, or was not told.
 func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
-	got, err := s.run(ctx, dueScript, []string{slot(shard) + ":presence:due"}, run)
+	got, err := s.run(ctx, shard, dueScript, []string{slot(shard) + ":presence:due"}, run)
 	if err != nil {
 		return nil, err
 	}
@@ -140,11 +140,20 @@ func (s *Store) Tell(ctx context.Context, shard int, seen []Sighting) error {
 			keys = append(keys, presenceKey(one.UserID))
 			args = append(args, one.UserID.String(), int(one.State), m.encode())
 		}
-		if _, err := s.run(ctx, tellScript, keys, args...); err != nil {
+		if _, err := s.run(ctx, shard, tellScript, keys, args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ForgetPresence forgets when and where a user was seen. Where others were told
+// that he is there, a node tells them that he is not, and what is left until
+// then ends within a minute.
+func (s *Store) ForgetPresence(ctx context.Context, user domain.ID) error {
+	shard := ShardOf(user)
+	_, err := s.run(ctx, shard, forgetScript, []string{slot(shard) + ":presence:due", presenceKey(user)}, user.String(), time.Minute.Milliseconds())
+	return err
 }
 
 func presenceKey(user domain.ID) string {

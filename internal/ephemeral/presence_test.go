@@ -92,6 +92,23 @@ func TestPresence(t *testing.T) {
 		require.Empty(t, l.says("a", user, Offline, time.Minute))
 		require.Nil(t, l.look(user).LastSeen)
 	})
+	t.Run("is forgotten, and taken back where it was told", func(t *testing.T) {
+		user, unseen := newID(), newID()
+		l.tell(l.says("a", user, Online, time.Minute)[0])
+		l.next(user)
+		require.NoError(t, l.ForgetPresence(t.Context(), user))
+		require.True(t, l.isDue(user))
+		require.Equal(t, Presence{UserID: user, State: Offline}, l.look(user))
+		require.LessOrEqual(t, l.rdb.PTTL(t.Context(), presenceKey(user)).Val(), time.Minute)
+		l.tell(l.look(user))
+		_, frame := l.next(user)
+		require.Equal(t, "offline", frame["state"])
+		require.Nil(t, frame["last_seen"])
+		require.False(t, l.isDue(user))
+		require.NoError(t, l.ForgetPresence(t.Context(), user))
+		require.NoError(t, l.ForgetPresence(t.Context(), unseen))
+		require.Empty(t, l.keys(":presence:"+user.String()))
+	})
 	t.Run("that nobody told is due soon", func(t *testing.T) {
 		user := newID()
 		l.says("a", user, Online, time.Minute) // and then the node dies

@@ -48,7 +48,7 @@ func (s *Store) Post(ctx context.Context, m Stealth, key string, request [][]byt
 	} else {
 		keys = append(keys, keys[0]) // not looked at
 	}
-	got, err := s.run(ctx, postScript, keys, m.ID.String(), m.AuthorID.String()+string(message), ttl, dueMember(m.ConversationID, m.ID),
+	got, err := s.run(ctx, ShardOf(m.ConversationID), postScript, keys, m.ID.String(), m.AuthorID.String()+string(message), ttl, dueMember(m.ConversationID, m.ID),
 		MaxAlive, told.encode(), answered, ttl+keyLife.Milliseconds())
 	if err != nil {
 		return Stealth{}, false, err
@@ -115,7 +115,7 @@ var ErrNotAuthor = domain.ErrForbidden
 func (s *Store) Withdraw(ctx context.Context, conversation, id, author domain.ID) error {
 	gone := StealthGoneFrame{Type: "stealth_gone", ConversationID: conversation, ID: id, Reason: "withdrawn"}
 	told := Message{Kind: KindStealth, Conversations: []domain.ID{conversation}, Frame: encode(gone)}
-	got, err := s.run(ctx, withdrawScript, stealthKeys(conversation, id), id.String(), author.String(), dueMember(conversation, id), told.encode())
+	got, err := s.run(ctx, ShardOf(conversation), withdrawScript, stealthKeys(conversation, id), id.String(), author.String(), dueMember(conversation, id), told.encode())
 	if err != nil {
 		return err
 	}
@@ -125,10 +125,27 @@ func (s *Store) Withdraw(ctx context.Context, conversation, id, author domain.ID
 	return nil
 }
 
+// WithdrawAll takes back all that an author has alive in a conversation.
+func (s *Store) WithdrawAll(ctx context.Context, conversation, author domain.ID) error {
+	alive, err := s.Alive(ctx, conversation, domain.ID{}, MaxAlive)
+	if err != nil {
+		return err
+	}
+	for _, m := range alive {
+		if m.AuthorID != author {
+			continue
+		}
+		if err := s.Withdraw(ctx, conversation, m.ID, author); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Alive returns up to limit stealth messages of a conversation that are alive,
 // the newest first, of those older than before; a zero before is the newest.
 func (s *Store) Alive(ctx context.Context, conversation, before domain.ID, limit int) ([]Stealth, error) {
-	found, err := s.run(ctx, aliveScript, stealthKeys(conversation, domain.ID{})[:1])
+	found, err := s.run(ctx, ShardOf(conversation), aliveScript, stealthKeys(conversation, domain.ID{})[:1])
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +173,7 @@ func (s *Store) read(ctx context.Context, conversation domain.ID, ids []domain.I
 		for i, id := range some {
 			keys[i] = stealthKeys(conversation, id)[1]
 		}
-		stored, err := call(s, ctx, func(ctx context.Context) ([]any, error) { return s.rdb.MGet(ctx, keys...).Result() })
+		stored, err := call(s, ctx, ShardOf(conversation), func(ctx context.Context) ([]any, error) { return s.rdb.MGet(ctx, keys...).Result() })
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +200,7 @@ const idLength = 36
 func (s *Store) Expire(ctx context.Context, shard int) (next time.Duration, some bool, err error) {
 	of := slot(shard)
 	for {
-		got, err := s.run(ctx, expireScript, []string{of + ":stealth:due", of}, expireRun)
+		got, err := s.run(ctx, shard, expireScript, []string{of + ":stealth:due", of}, expireRun)
 		if err != nil {
 			return 0, false, err
 		}

@@ -135,6 +135,16 @@ func TestStealth(t *testing.T) {
 		require.NoError(t, l.Withdraw(t.Context(), conversation, m.ID, newID()), "it is gone already")
 		require.Empty(t, l.keys(conversation.String()), "nothing is left")
 	})
+	t.Run("is gone with all others of its author, and no one else's", func(t *testing.T) {
+		conversation, other := newID(), stealth(newID(), newID(), "stays", time.Minute)
+		other.ConversationID = conversation
+		l.post(other, "")
+		for range 3 {
+			l.post(stealth(conversation, author, "goes", time.Minute), "")
+		}
+		require.NoError(t, l.WithdrawAll(t.Context(), conversation, author))
+		require.Equal(t, []Stealth{other}, l.alive(conversation))
+	})
 	t.Run("expires, and is told once by all who look", func(t *testing.T) {
 		conversation := newID()
 		m := stealth(conversation, author, "soon gone", 50*time.Millisecond)

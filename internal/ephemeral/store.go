@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,14 +32,15 @@ type Store struct {
 	rdb    redis.UniversalClient
 	secret []byte
 	logger *slog.Logger
-	away   atomic.Bool // Redis did not answer the last time
+	outage *outage
 }
 
 // New makes a store in Redis 7 or newer, alone or a cluster. The secret, which
 // all nodes share, keeps what is left of a message from being guessed by who
 // can read Redis.
 func New(rdb redis.UniversalClient, secret string, logger *slog.Logger) *Store {
-	return &Store{rdb: rdb, secret: []byte(secret), logger: logger}
+	_, cluster := rdb.(*redis.ClusterClient)
+	return &Store{rdb: rdb, secret: []byte(secret), logger: logger, outage: newOutage(cluster, logger)}
 }
 
 //go:embed lua/post.lua
@@ -70,6 +70,9 @@ var dueLua string
 //go:embed lua/tell.lua
 var tellLua string
 
+//go:embed lua/forget.lua
+var forgetLua string
+
 var (
 	postScript     = redis.NewScript(postLua)
 	withdrawScript = redis.NewScript(withdrawLua)
@@ -79,6 +82,7 @@ var (
 	lookScript     = redis.NewScript(presenceLua + lookLua)
 	dueScript      = redis.NewScript(dueLua)
 	tellScript     = redis.NewScript(presenceLua + tellLua)
+	forgetScript   = redis.NewScript(forgetLua)
 )
 
 // ShardOf chooses the shard of a conversation or a user. The last byte of an
@@ -88,32 +92,31 @@ func ShardOf(id domain.ID) int { return int(id[len(id)-1]) % Shards }
 // slot is what the names of a shard's keys begin with; the channel is just it.
 func slot(shard int) string { return fmt.Sprintf("ping:{e%02d}", shard) }
 
-// Away reports whether Redis did not answer the last time.
-func (s *Store) Away() bool { return s.away.Load() }
+// Away reports whether Redis, or a part of a cluster, did not answer the last
+// time.
+func (s *Store) Away() bool { return s.outage.here() }
 
-// run runs a script.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
-	return call(s, ctx, func(ctx context.Context) (any, error) { return script.Run(ctx, s.rdb, keys, args...).Result() })
+// run runs a script of a shard.
+func (s *Store) run(ctx context.Context, shard int, script *redis.Script, keys []string, args ...any) (any, error) {
+	return call(s, ctx, shard, func(ctx context.Context) (any, error) { return script.Run(ctx, s.rdb, keys, args...).Result() })
 }
 
-// call asks Redis for something, for as long as patience lasts. What Redis says
-// when it fails is logged once an outage; it names no arguments.
-func call[T any](s *Store, ctx context.Context, ask func(ctx context.Context) (T, error)) (T, error) {
+// call asks Redis for something of a shard, for as long as patience lasts.
+func call[T any](s *Store, ctx context.Context, shard int, ask func(ctx context.Context) (T, error)) (answer T, err error) {
+	if !s.outage.mayAsk(shard) {
+		return answer, ErrUnavailable
+	}
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	answer, err := ask(bounded)
+	answer, err = ask(bounded)
 	switch {
 	case err == nil:
-		if s.away.Load() && s.away.CompareAndSwap(true, false) {
-			s.logger.Info("redis answers, the ephemeral lane goes on")
-		}
+		s.outage.answered(shard)
 		return answer, nil
 	case ctx.Err() != nil:
 		return answer, ctx.Err() // the caller's own end says nothing about Redis
 	}
-	if s.away.CompareAndSwap(false, true) {
-		s.logger.Warn("redis does not answer, stealth messages, typing and presence are away", "error", err)
-	}
+	s.outage.failed(shard, err)
 	return answer, ErrUnavailable
 }
 
@@ -125,8 +128,9 @@ func (s *Store) Typing(ctx context.Context, conversation, user domain.ID, on boo
 		frame.ExpiresInMS = TypingLife.Milliseconds()
 	}
 	m := Message{Kind: KindTyping, From: user, Conversations: []domain.ID{conversation}, Except: blocked, Frame: encode(frame)}
-	_, err := call(s, ctx, func(ctx context.Context) (int64, error) {
-		return s.rdb.SPublish(ctx, slot(ShardOf(conversation)), m.encode()).Result()
+	shard := ShardOf(conversation)
+	_, err := call(s, ctx, shard, func(ctx context.Context) (int64, error) {
+		return s.rdb.SPublish(ctx, slot(shard), m.encode()).Result()
 	})
 	return err
 }

@@ -13,7 +13,8 @@
 //     what they have of him when they apply them.
 //  2. His events in those streams are overwritten in Postgres: the envelope
 //     stays, with its version and its position, and the payload has nothing in
-//     it that he wrote or is called by (domain.Redact).
+//     it that he wrote or is called by (domain.Redact). His stealth messages
+//     that are alive are withdrawn, and Redis forgets when he was seen.
 //  3. All nodes forget the events that they hold in memory. That takes some
 //     seconds, see Erasure in internal/eventlog/doc.go.
 //  4. The messages at those positions are overwritten and deleted in JetStream.
@@ -37,5 +38,8 @@
 //     not complete and is tried again, with pauses up to a minute.
 //   - A conversation cannot be decided on by this version: the others are done,
 //     and the pass is tried again, here and on newer nodes.
+//   - Redis is away: all else is done, and the pass is tried again, so that his
+//     stealth messages go as soon as it answers. That ends a day after the
+//     request (Config.Fleeting): the last of them has expired by then.
 //   - Postgres is away: nothing is done, nothing is lost.
 package erasure

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
+	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
 )
 
@@ -22,6 +23,9 @@ type Config struct {
 	// Settle is how long after the first pass the second begins (1 min): longer
 	// than any command is under way.
 	Settle time.Duration
+	// Fleeting is for how long after the request Redis is waited for (24 h): by
+	// then the longest stealth message has expired.
+	Fleeting time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -30,6 +34,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Settle <= 0 {
 		c.Settle = time.Minute
+	}
+	if c.Fleeting <= 0 {
+		c.Fleeting = 24 * time.Hour
 	}
 	return c
 }
@@ -47,6 +54,7 @@ const (
 type Eraser struct {
 	pool   *pgxpool.Pool
 	log    *eventlog.Log
+	lane   *ephemeral.Store
 	cfg    Config
 	logger *slog.Logger
 	wake   chan struct{}
@@ -55,8 +63,8 @@ type Eraser struct {
 }
 
 // New makes an Eraser. It works while Run does.
-func New(pool *pgxpool.Pool, log *eventlog.Log, cfg Config, logger *slog.Logger) *Eraser {
-	return &Eraser{pool: pool, log: log, cfg: cfg.withDefaults(), logger: logger,
+func New(pool *pgxpool.Pool, log *eventlog.Log, lane *ephemeral.Store, cfg Config, logger *slog.Logger) *Eraser {
+	return &Eraser{pool: pool, log: log, lane: lane, cfg: cfg.withDefaults(), logger: logger,
 		wake: make(chan struct{}, 1), reached: func(string) {}}
 }
 

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
+	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/parts"
@@ -25,9 +27,12 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 type world struct {
 	pool   *pgxpool.Pool
 	broker *parts.NATS
+	lane   *ephemeral.Store
 }
 
-func newWorld(t *testing.T) world { return world{testkit.Pool(t), testkit.NATS(t)} }
+func newWorld(t *testing.T) world {
+	return world{testkit.Pool(t), testkit.NATS(t), ephemeral.New(testkit.Redis(t), "secret", testkit.Logger(t))}
+}
 
 // quick is an eraser that need not wait long: a node that has not looked at
 // Postgres within this Trust publishes nothing from memory.
@@ -181,7 +186,7 @@ func TestErasure(t *testing.T) {
 	require.NotEmpty(t, testkit.Marked(t, w.pool, w.broker.ClientURL(), p.marker))
 	before := testkit.Marked(t, w.pool, w.broker.ClientURL(), bystander.marker)
 
-	eraser := erasure.New(w.pool, log, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
 	run(t, eraser.Run, func() {})
 	w.ask(t, p)
 	eraser.Wake()
@@ -212,7 +217,7 @@ func TestErasureCrash(t *testing.T) {
 			w.ask(t, p)
 			ctx, crash := context.WithCancel(t.Context())
 			defer crash()
-			dying := erasure.New(w.pool, log, quick, testkit.Logger(t))
+			dying := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
 			passed := 0
 			dying.OnStep(func(step string) {
 				if step == at.step {
@@ -229,7 +234,7 @@ func TestErasureCrash(t *testing.T) {
 				require.Fail(t, "the step was never reached")
 			}
 			stop()
-			heir := erasure.New(w.pool, other, quick, testkit.Logger(t))
+			heir := erasure.New(w.pool, other, w.lane, quick, testkit.Logger(t))
 			stopHeir := run(t, heir.Run, func() {})
 			w.requireFinished(t, p)
 			stopHeir()
@@ -262,7 +267,7 @@ func TestErasureRace(t *testing.T) {
 			}
 		})
 	}
-	eraser := erasure.New(w.pool, logs[0], quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, logs[0], w.lane, quick, testkit.Logger(t))
 	late := domain.ID{}
 	eraser.OnStep(func(step string) {
 		if step == "marked" && late.IsZero() { // after the first pass comes a group that knew him before
@@ -298,7 +303,7 @@ func TestErasureWithoutNATS(t *testing.T) {
 	p := w.aPerson(t, log)
 	w.awaitMirror(t, p)
 	w.broker.Stop()
-	eraser := erasure.New(w.pool, log, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
 	tried := make(chan string, 1000)
 	eraser.OnStep(func(step string) { tried <- step })
 	w.ask(t, p)
@@ -319,6 +324,112 @@ func TestErasureWithoutNATS(t *testing.T) {
 	w.requireFinished(t, p)
 }
 
+// whispers sends a stealth message.
+func (w world) whispers(t *testing.T, author, conversation domain.ID, body string) ephemeral.Stealth {
+	t.Helper()
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	m, _, err := w.lane.Post(t.Context(), ephemeral.Stealth{ID: eventlog.NewID(), ConversationID: conversation, AuthorID: author, Body: body,
+		SentAt: now, ExpiresAt: now.Add(24 * time.Hour)}, "", nil)
+	require.NoError(t, err)
+	return m
+}
+
+// TestErasureWithdraws: what he has in Redis goes too, also what he sent while
+// the first pass was under way.
+func TestErasureWithdraws(t *testing.T) {
+	w := newWorld(t)
+	log := w.open(t)
+	p := w.aPerson(t, log)
+	kept := w.whispers(t, eventlog.NewID(), p.groups[0], "another's")
+	for _, conversation := range p.groups {
+		w.whispers(t, p.id, conversation, "whispers "+p.marker)
+	}
+	_, err := w.lane.Beat(t.Context(), ephemeral.ShardOf(p.id), "node", []ephemeral.Word{{User: p.id, State: ephemeral.Online, Life: time.Minute}})
+	require.NoError(t, err)
+	eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+	late := sync.OnceFunc(func() { w.whispers(t, p.id, p.groups[1], "late "+p.marker) })
+	eraser.OnStep(func(step string) {
+		if step == "marked" {
+			late()
+		}
+	})
+	run(t, eraser.Run, func() {})
+	w.ask(t, p)
+	eraser.Wake()
+	w.requireFinished(t, p)
+	for i, conversation := range p.groups {
+		alive, err := w.lane.Alive(t.Context(), conversation, domain.ID{}, ephemeral.MaxAlive)
+		require.NoError(t, err)
+		if i == 0 {
+			require.Equal(t, []ephemeral.Stealth{kept}, alive)
+		} else {
+			require.Empty(t, alive)
+		}
+	}
+	seen, err := w.lane.Look(t.Context(), []domain.ID{p.id})
+	require.NoError(t, err)
+	require.Equal(t, []ephemeral.Presence{{UserID: p.id}}, seen)
+}
+
+// TestErasureWithoutRedis: all else is cleared at once. The erasure waits for
+// Redis, but not for ever.
+func TestErasureWithoutRedis(t *testing.T) {
+	w := newWorld(t)
+	log := w.open(t)
+	dir := t.TempDir()
+	server, err := parts.StartRedis(t.Context(), dir)
+	require.NoError(t, err)
+	options, err := redis.ParseURL(server.URL())
+	require.NoError(t, err)
+	options.DialerRetries = 1
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() }) // nothing is lost with it
+	w.lane = ephemeral.New(client, "secret", testkit.Logger(t))
+	stop := func() { require.NoError(t, server.Stop()) }
+	stop()
+	steps := func(eraser *erasure.Eraser) chan string {
+		passed := make(chan string, 1000)
+		eraser.OnStep(func(step string) { passed <- step })
+		return passed
+	}
+
+	t.Run("until it is back", func(t *testing.T) {
+		p := w.aPerson(t, log)
+		w.awaitMirror(t, p)
+		eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+		passed := steps(eraser)
+		w.ask(t, p)
+		stopEraser := run(t, eraser.Run, func() {})
+		for reached := map[string]int{}; reached["forgotten"] < 2; { // it has failed once, and tries again
+			step := <-passed
+			reached[step]++
+			require.NotContains(t, []string{"withdrawn", "marked"}, step)
+		}
+		require.False(t, w.finished(t, p))
+		require.Empty(t, testkit.Marked(t, w.pool, w.broker.ClientURL(), p.marker), "all else is done")
+		server, err = parts.StartRedis(t.Context(), dir)
+		require.NoError(t, err)
+		t.Cleanup(stop)
+		w.requireFinished(t, p)
+		stopEraser()
+	})
+	t.Run("until all in it has expired", func(t *testing.T) {
+		p := w.aPerson(t, log)
+		patient := quick
+		patient.Fleeting = time.Nanosecond
+		eraser := erasure.New(w.pool, log, w.lane, patient, testkit.Logger(t))
+		passed := steps(eraser)
+		w.ask(t, p)
+		stopEraser := run(t, eraser.Run, func() {})
+		w.requireFinished(t, p)
+		stopEraser()
+		close(passed)
+		for step := range passed {
+			require.NotEqual(t, "withdrawn", step)
+		}
+	})
+}
+
 // TestErasureOnce: of several nodes one works.
 func TestErasureOnce(t *testing.T) {
 	w := newWorld(t)
@@ -335,7 +446,7 @@ func TestErasureOnce(t *testing.T) {
 				w.ask(t, p)
 			}
 		}
-		eraser := erasure.New(w.pool, log, quick, testkit.Logger(t))
+		eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
 		eraser.OnStep(func(step string) {
 			if step == "marked" {
 				mu.Lock()

@@ -26,6 +26,7 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 	}
 	e.reached("user erased")
 	errs := []error{e.redact(ctx, user, user, where)}
+	fleeting := e.lane.ForgetPresence(ctx, user)
 	for after := (domain.ID{}); ; {
 		joined, err := e.log.Joined(ctx, user, after, joinedPage)
 		if err != nil {
@@ -37,15 +38,38 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 			if err == nil {
 				err = e.redact(ctx, conversation, user, where)
 			}
+			if fleeting == nil { // when Redis is away, it is so for the others too
+				fleeting = e.lane.WithdrawAll(ctx, conversation, user)
+			}
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
 			errs = append(errs, err)
 		}
 		if len(joined) < joinedPage {
+			errs = append(errs, e.excuse(ctx, user, fleeting))
 			return where, errors.Join(errs...)
 		}
 	}
+}
+
+const recentSQL = `SELECT requested_at > clock_timestamp() - $2::interval FROM identity.erasures WHERE user_id = $1`
+
+// excuse makes nothing of an error of what is to expire by itself, once it has:
+// a Redis that is away for good keeps no erasure from being finished.
+func (e *Eraser) excuse(ctx context.Context, user domain.ID, err error) error {
+	if err == nil {
+		e.reached("withdrawn")
+		return nil
+	}
+	var recent bool
+	if failed := e.pool.QueryRow(ctx, recentSQL, [16]byte(user), e.cfg.Fleeting).Scan(&recent); failed != nil {
+		return fmt.Errorf("read when erasure was requested: %w", failed)
+	}
+	if !recent {
+		return nil
+	}
+	return fmt.Errorf("withdraw stealth messages: %w", err)
 }
 
 // EraseUser appends user.erased unless it is there. It returns where the user's

@@ -28,7 +28,7 @@ type Limiter struct {
 	secret []byte
 	now    func() time.Time // of this node; Redis counts by a clock of its own
 
-	redis  *redis.Client // nil without rates
+	redis  redis.UniversalClient // nil without rates
 	counts *redis_rate.Limiter
 	outage outage
 
@@ -58,16 +58,12 @@ type Decision struct {
 // New counts in the Redis of rdb, over connections of its own, which wait less
 // than those of rdb. The secret hides subjects in Redis; all nodes have the
 // same. Without rates nothing is limited, and Redis is not asked. Close ends it.
-func New(rdb *redis.Client, rates Rates, secret string, logger *slog.Logger) *Limiter {
+func New(rdb redis.UniversalClient, rates Rates, secret string, logger *slog.Logger) *Limiter {
 	l := &Limiter{rates: rates, secret: []byte(secret), now: time.Now, outage: outage{logger: logger}, metrics: newMetrics()}
 	if l.Off() {
 		return l
 	}
-	options := *rdb.Options()
-	options.Dialer, options.PushNotificationProcessor = nil, nil // those of rdb; it makes its own
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = patience, patience, patience, patience
-	options.ContextTimeoutEnabled, options.MaxRetries, options.DialerRetries = true, -1, 1
-	l.redis = redis.NewClient(&options)
+	l.redis = hasty(rdb)
 	l.counts = redis_rate.NewLimiter(plainKeys{l.redis})
 	tallies, err := simplelru.NewLRU[subject, *tally](maxTallies, nil)
 	if err != nil {
@@ -75,6 +71,22 @@ func New(rdb *redis.Client, rates Rates, secret string, logger *slog.Logger) *Li
 	}
 	l.tallies = tallies
 	return l
+}
+
+// hasty makes a client of the same Redis that waits for it no longer than
+// patience.
+func hasty(rdb redis.UniversalClient) redis.UniversalClient {
+	if cluster, ok := rdb.(*redis.ClusterClient); ok {
+		options := *cluster.Options()
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = patience, patience, patience, patience
+		options.ContextTimeoutEnabled, options.MaxRetries, options.DialerRetries = true, -1, 1
+		return redis.NewClusterClient(&options)
+	}
+	options := *rdb.(*redis.Client).Options()
+	options.Dialer, options.PushNotificationProcessor = nil, nil // those of rdb; it makes its own
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = patience, patience, patience, patience
+	options.ContextTimeoutEnabled, options.MaxRetries, options.DialerRetries = true, -1, 1
+	return redis.NewClient(&options)
 }
 
 // Off reports whether nothing is limited.
@@ -167,14 +179,14 @@ func key(action string, who subject) string {
 
 // plainKeys is Redis for redis_rate, without the prefix that it gives to keys:
 // all that Ping has in Redis begins with "ping:".
-type plainKeys struct{ *redis.Client }
+type plainKeys struct{ redis.UniversalClient }
 
 const ratePrefix = len("rate:")
 
 func (r plainKeys) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
-	return r.Client.Eval(ctx, script, []string{keys[0][ratePrefix:]}, args...)
+	return r.UniversalClient.Eval(ctx, script, []string{keys[0][ratePrefix:]}, args...)
 }
 
 func (r plainKeys) EvalSha(ctx context.Context, sha1 string, keys []string, args ...any) *redis.Cmd {
-	return r.Client.EvalSha(ctx, sha1, []string{keys[0][ratePrefix:]}, args...)
+	return r.UniversalClient.EvalSha(ctx, sha1, []string{keys[0][ratePrefix:]}, args...)
 }

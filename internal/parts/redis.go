@@ -20,7 +20,7 @@ const readyTimeout = 60 * time.Second
 // RedisDatabases is the number of logical databases that a private Redis has.
 const RedisDatabases = 256
 
-// Redis is a private Redis that keeps nothing on disk.
+// Redis is a private Redis that keeps nothing on disk, unless it was told to.
 type Redis struct {
 	process   *process
 	socket    string
@@ -28,8 +28,10 @@ type Redis struct {
 }
 
 // StartRedis starts a Redis with its socket and log in dir, and returns when it
-// answers.
-func StartRedis(ctx context.Context, dir string) (_ *Redis, err error) {
+// answers. Lines of redis.conf may say that it differs, for tests; of a setting
+// that is there twice the last counts. Started again in the same dir, it is at
+// the same address.
+func StartRedis(ctx context.Context, dir string, lines ...string) (_ *Redis, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("start redis: %w", err)
@@ -55,7 +57,7 @@ func StartRedis(ctx context.Context, dir string) (_ *Redis, err error) {
 	}
 	cmd := exec.Command(binary, "-")
 	cmd.Dir = dir
-	cmd.Stdin = strings.NewReader(redisConfig(r.socket, pidFile))
+	cmd.Stdin = strings.NewReader(redisConfig(r.socket, pidFile) + strings.Join(lines, "\n") + "\n")
 	if r.process, err = startProcess("redis", filepath.Join(dir, "log"), cmd, syscall.SIGTERM); err != nil {
 		return nil, errors.Join(err, r.cleanUp())
 	}
@@ -103,6 +105,9 @@ func (r *Redis) URL() string { return "unix://" + r.socket + "?db=0" }
 
 // Socket returns the path of Redis's socket.
 func (r *Redis) Socket() string { return r.socket }
+
+// Pid returns the process id of the server.
+func (r *Redis) Pid() int { return r.process.pid() }
 
 // Ended is closed when Redis has ended, by Stop or by itself.
 func (r *Redis) Ended() <-chan struct{} { return r.process.done }

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"ping/internal/limits"
+	"ping/internal/parts"
+)
+
+// logged is what nodes have logged.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// since returns the lines with a text after the first n bytes.
+func (l *logged) since(n int, with string) (lines []string) {
+	for line := range strings.Lines(l.String()[n:]) {
+		if strings.Contains(line, with) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// outage is a node, two users on it, and a Redis that comes and goes.
+type outage struct {
+	t            *testing.T // of the whole test
+	dir          string
+	redis        *parts.Redis
+	base         string
+	log          *logged
+	ada, bob     *client
+	conversation string
+	ours, theirs *websocket.Conn // Ada's stream and Bob's
+	sent         int
+}
+
+func newOutage(t *testing.T) *outage {
+	o := &outage{t: t, dir: t.TempDir(), log: &logged{}}
+	w := newWorld(t)
+	o.start()
+	w.cfg.RedisURL = o.redis.URL()
+	var err error
+	w.cfg.Limits, err = limits.Parse(limits.Defaults)
+	require.NoError(t, err)
+	_, o.base, _ = runNodeLogging(t, w, slog.New(slog.NewTextHandler(io.MultiWriter(o.log, t.Output()), nil)))
+	o.ada, o.bob = register(t, o.base, "ada"), register(t, o.base, "bob")
+	created := o.ada.call(t, "POST", "/v1/conversations", map[string]any{"kind": "group", "name": "crew", "members": []string{o.bob.id}})
+	require.Equal(t, http.StatusCreated, created.status, created.body)
+	o.conversation = "/v1/conversations/" + text(t, created.body, "id")
+	o.theirs = openStream(t, o.base, o.bob)
+	awaitFrame(t, o.theirs, map[string]string{"type": "ready"})
+	o.ours = openStream(t, o.base, o.ada)
+	awaitFrame(t, o.theirs, map[string]string{"type": "presence", "user_id": o.ada.id, "state": "online"})
+	return o
+}
+
+func (o *outage) start() {
+	o.t.Helper()
+	server, err := parts.StartRedis(o.t.Context(), o.dir)
+	require.NoError(o.t, err)
+	o.redis = server
+	o.t.Cleanup(func() {
+		_ = syscall.Kill(server.Pid(), syscall.SIGCONT) // it may have ended, or not have been stopped
+		_ = server.Stop()
+	})
+}
+
+// deliver sends messages, awaits each on Bob's stream, and returns how long
+// their answers took, sorted.
+func (o *outage) deliver(t *testing.T) (took []time.Duration) {
+	t.Helper()
+	for range 20 {
+		o.sent++
+		body := fmt.Sprint("message-", o.sent)
+		began := time.Now()
+		sent := o.ada.call(t, "POST", o.conversation+"/messages", map[string]string{"body": body}, "Idempotency-Key", body)
+		took = append(took, time.Since(began))
+		require.Equal(t, http.StatusCreated, sent.status, sent.body)
+		awaitFrame(t, o.theirs, map[string]string{"type": "event", "event": "message.sent", "id": text(t, sent.body, "id")})
+	}
+	slices.Sort(took)
+	return took
+}
+
+// requireAway asks for all that is not there without Redis.
+func (o *outage) requireAway(t *testing.T) {
+	t.Helper()
+	for _, ask := range []struct {
+		method, path string
+		body         any
+	}{
+		{"POST", "/stealth", map[string]any{"body": "x"}},
+		{"GET", "/stealth", nil},
+		{"DELETE", "/stealth/0190a000-0000-7000-8000-000000000000", nil},
+		{"PUT", "/typing", map[string]any{"on": true}},
+		{"GET", "/presence", nil},
+	} {
+		began := time.Now()
+		a := o.ada.call(t, ask.method, o.conversation+ask.path, ask.body)
+		require.Less(t, time.Since(began), 3*time.Second, ask.path) // twice patience, by a busy machine
+		require.Equal(t, http.StatusServiceUnavailable, a.status, "%s %s: %v", ask.method, ask.path, a.body)
+		require.Equal(t, "ephemeral_unavailable", text(t, a.body, "code"))
+		require.NotEmpty(t, a.header.Get("Retry-After"))
+	}
+	_, id, _ := strings.Cut(o.conversation[1:], "conversations/")
+	frame, err := json.Marshal(map[string]any{"type": "typing", "conversation_id": id, "on": true, "id": "t"})
+	require.NoError(t, err)
+	require.NoError(t, o.ours.Write(t.Context(), websocket.MessageText, frame))
+	refused := awaitFrame(t, o.ours, map[string]string{"type": "error", "code": "ephemeral_unavailable", "re": "t"})
+	require.Positive(t, refused["retry_after_ms"])
+}
+
+// requireBack waits until all is there again.
+func (o *outage) requireBack(t *testing.T) {
+	t.Helper()
+	var sent answer
+	require.Eventually(t, func() bool {
+		sent = o.ada.call(t, "POST", o.conversation+"/stealth", map[string]any{"body": "psst"})
+		return sent.status == http.StatusCreated
+	}, 20*time.Second, 20*time.Millisecond)
+	require.NotEmpty(t, o.bob.call(t, "GET", o.conversation+"/stealth", nil).body["items"])
+	require.Eventually(t, func() bool {
+		seen := o.bob.call(t, "GET", o.conversation+"/presence", nil)
+		items, _ := seen.body["items"].([]any)
+		online := 0
+		for _, item := range items {
+			if item.(map[string]any)["state"] == "online" {
+				online++
+			}
+		}
+		return seen.status == http.StatusOK && online == 2
+	}, 30*time.Second, 20*time.Millisecond, "presence comes back with the next beat")
+	withdrawn := o.ada.call(t, "DELETE", o.conversation+"/stealth/"+text(t, sent.body, "id"), nil)
+	require.Equal(t, http.StatusNoContent, withdrawn.status, withdrawn.body)
+	require.Equal(t, http.StatusNoContent, o.ada.call(t, "PUT", o.conversation+"/typing", map[string]any{"on": true}).status)
+	awaitFrame(t, o.theirs, map[string]string{"type": "typing", "user_id": o.ada.id})
+}
+
+// TestRedisOutage: without Redis messages go on as before, the ephemeral lane
+// says that it is away, and all of it comes back without anybody's help.
+func TestRedisOutage(t *testing.T) {
+	o := newOutage(t)
+	before := o.deliver(t)
+	requireCalm := func(t *testing.T, from int) {
+		t.Helper()
+		require.Len(t, o.log.since(from, "stealth messages, typing and presence are away"), 1)
+		require.Len(t, o.log.since(from, "the ephemeral lane goes on"), 1)
+		require.LessOrEqual(t, len(o.log.since(from, "level=WARN")), 2, "one of the lane and one of the limits")
+		require.Empty(t, o.log.since(from, "level=ERROR"))
+	}
+	t.Run("of a Redis that has ended", func(t *testing.T) {
+		from := len(o.log.String())
+		require.NoError(t, o.redis.Stop())
+		o.requireAway(t)
+		took := o.deliver(t)
+		t.Logf("a message took %s, %s at most; with Redis %s, %s at most", took[len(took)/2], took[len(took)-1], before[len(before)/2], before[len(before)-1])
+		require.Less(t, took[len(took)/2], 250*time.Millisecond, "most wait for nothing")
+		o.requireAway(t)
+		o.start()
+		gap := awaitFrame(t, o.theirs, map[string]string{"type": "ephemeral_gap"})
+		require.Contains(t, gap, "after_ms")
+		awaitFrame(t, o.ours, map[string]string{"type": "ephemeral_gap"})
+		o.requireBack(t)
+		o.deliver(t)
+		requireCalm(t, from)
+	})
+	t.Run("of a Redis that hangs", func(t *testing.T) {
+		from := len(o.log.String())
+		require.NoError(t, syscall.Kill(o.redis.Pid(), syscall.SIGSTOP))
+		o.requireAway(t)
+		took := o.deliver(t)
+		t.Logf("a message took %s, %s at most", took[len(took)/2], took[len(took)-1])
+		require.Less(t, took[len(took)/2], 250*time.Millisecond, "most wait for nothing")
+		require.Less(t, took[len(took)-1], 2*time.Second, "none waits for more than the limits' patience")
+		o.requireAway(t)
+		require.NoError(t, syscall.Kill(o.redis.Pid(), syscall.SIGCONT))
+		o.requireBack(t)
+		o.deliver(t)
+		requireCalm(t, from)
+	})
+}

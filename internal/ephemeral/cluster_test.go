@@ -1,0 +1,70 @@
+package ephemeral
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"ping/internal/testkit"
+)
+
+func storeInCluster(t *testing.T, url string) (*Store, *log) {
+	t.Helper()
+	options, err := redis.ParseClusterURL(url)
+	require.NoError(t, err)
+	options.ContextTimeoutEnabled, options.DialerRetries = true, 1
+	client := redis.NewClusterClient(options)
+	t.Cleanup(func() { _ = client.Close() }) // nothing is lost with it
+	logged := &log{}
+	return New(client, "secret", slog.New(slog.NewTextHandler(io.MultiWriter(logged, t.Output()), nil))), logged
+}
+
+// TestCluster does all that a store does, in every shard, in a cluster whose
+// servers refuse what concerns more than one slot or another server's.
+func TestCluster(t *testing.T) {
+	s, logged := storeInCluster(t, testkit.RedisClusterURL(t))
+	l := &lane{Store: s, t: t, heard: make(chan Message, 100*Shards)}
+	l.listen(s, l.heard)
+	author := newID()
+	for shard := range Shards {
+		conversation, user := newID(), newID()
+		for _, id := range []*[16]byte{(*[16]byte)(&conversation), (*[16]byte)(&user)} {
+			id[15] = byte(shard)
+		}
+		first, second := stealth(conversation, author, "first", time.Minute), stealth(conversation, author, "second", time.Minute)
+		l.post(first, "k")
+		_, replayed := l.post(first, "k")
+		require.True(t, replayed)
+		l.post(second, "")
+		require.Equal(t, []Stealth{second, first}, l.alive(conversation))
+		require.NoError(t, l.Withdraw(t.Context(), conversation, first.ID, author))
+		require.NoError(t, l.WithdrawAll(t.Context(), conversation, author))
+		require.Empty(t, l.alive(conversation))
+		brief := stealth(conversation, author, "brief", time.Millisecond)
+		l.post(brief, "")
+		require.Eventually(t, func() bool {
+			next, some, err := l.Expire(t.Context(), shard)
+			return err == nil && !some && next < 0
+		}, 10*time.Second, time.Millisecond)
+		require.NoError(t, l.Store.Typing(t.Context(), conversation, user, true, nil))
+		for _, want := range []string{"stealth", "stealth", "stealth_gone", "stealth_gone", "stealth", "stealth_gone", "typing"} {
+			_, frame := l.next(conversation)
+			require.Equal(t, want, frame["type"])
+		}
+
+		l.tell(l.says("a", user, Online, 50*time.Millisecond)[0])
+		require.Equal(t, Online, l.look(user).State)
+		l.next(user)
+		require.Eventually(t, func() bool { return l.isDue(user) }, 10*time.Second, time.Millisecond)
+		l.tell(l.look(user))
+		_, frame := l.next(user)
+		require.Equal(t, "offline", frame["state"])
+		require.NoError(t, l.ForgetPresence(t.Context(), user))
+		require.Nil(t, l.look(user).LastSeen)
+	}
+	require.Zero(t, logged.lines("level=WARN"))
+}

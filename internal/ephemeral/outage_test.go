@@ -1,0 +1,213 @@
+package ephemeral
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"ping/domain"
+	"ping/internal/parts"
+	"ping/internal/testkit"
+)
+
+// log is what a store has logged.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// lines returns how many lines have a text.
+func (l *log) lines(with string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, with) {
+			n++
+		}
+	}
+	return n
+}
+
+// private starts a Redis of the test's own.
+func private(t *testing.T, dir string, lines ...string) *parts.Redis {
+	t.Helper()
+	server, err := parts.StartRedis(t.Context(), dir, lines...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Stop() }) // the test may have ended it
+	return server
+}
+
+// storeAt makes a store in the Redis at an address, as a node does.
+func storeAt(t *testing.T, url string) (*Store, *log) {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	require.NoError(t, err)
+	options.ContextTimeoutEnabled, options.DialerRetries = true, 1
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() }) // nothing is lost with it
+	logged := &log{}
+	return New(client, "secret", slog.New(slog.NewTextHandler(io.MultiWriter(logged, t.Output()), nil))), logged
+}
+
+func TestOutage(t *testing.T) {
+	dir := t.TempDir()
+	server := private(t, dir)
+	s, logged := storeAt(t, server.URL())
+	l := &lane{t: t, Store: s, heard: make(chan Message, 100)}
+	conversation, author := newID(), newID()
+	fails := func(t *testing.T, within time.Duration) {
+		t.Helper()
+		began := time.Now()
+		_, _, err := s.Post(t.Context(), stealth(conversation, author, "x", time.Minute), "", nil)
+		require.ErrorIs(t, err, ErrUnavailable)
+		require.Less(t, time.Since(began), within)
+	}
+	succeeds := func() bool {
+		_, _, err := s.Post(t.Context(), stealth(conversation, author, "x", time.Minute), "", nil)
+		return err == nil
+	}
+	shortenQuiet(t, 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	began, ended := make(chan struct{}, 10*Shards), make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Listen(ctx, func(m Message) { l.heard <- m }, func() { began <- struct{}{} })
+	}()
+	defer func() { cancel(); <-ended }()
+	allBegin := func(t *testing.T) {
+		t.Helper()
+		for range Shards {
+			select {
+			case <-began:
+			case <-time.After(20 * time.Second):
+				require.Fail(t, "not all shards are listened to")
+			}
+		}
+	}
+	allBegin(t)
+
+	t.Run("of a Redis that hangs makes nothing wait for more than patience, and most of it not at all", func(t *testing.T) {
+		require.NoError(t, syscall.Kill(server.Pid(), syscall.SIGSTOP))
+		fails(t, 2*patience)
+		require.True(t, s.Away())
+		fast := 0
+		for range 100 {
+			before := time.Now()
+			fails(t, 2*patience)
+			if time.Since(before) < patience/2 {
+				fast++
+			}
+		}
+		require.Greater(t, fast, 90)
+		require.Eventually(t, func() bool { return logged.lines("does not answer") == 1 }, time.Second, time.Millisecond)
+		// Long enough for all shards to be given up.
+		select {
+		case <-began:
+			require.Fail(t, "a Redis that hangs was heard")
+		case <-time.After(3 * quiet):
+		}
+		require.NoError(t, syscall.Kill(server.Pid(), syscall.SIGCONT))
+		require.Eventually(t, succeeds, 10*time.Second, 5*time.Millisecond)
+		allBegin(t)
+		l.next(conversation)
+	})
+	t.Run("of a Redis that is not there fails at once, and ends when it is there again", func(t *testing.T) {
+		require.NoError(t, server.Stop())
+		for range 20 {
+			fails(t, patience/2)
+		}
+		require.ErrorIs(t, s.Typing(t.Context(), conversation, author, true, nil), ErrUnavailable)
+		_, err := s.Look(t.Context(), []domain.ID{author})
+		require.ErrorIs(t, err, ErrUnavailable)
+		server = private(t, dir)
+		require.Eventually(t, succeeds, 10*time.Second, 5*time.Millisecond)
+		require.False(t, s.Away())
+		allBegin(t)
+		m := stealth(newID(), author, "heard again", time.Minute)
+		_, _, err = s.Post(t.Context(), m, "", nil)
+		require.NoError(t, err)
+		l.next(m.ConversationID)
+	})
+	require.Equal(t, 2, logged.lines("does not answer"), "once an outage")
+	require.Equal(t, 2, logged.lines("goes on"), "once an outage")
+}
+
+// shortenQuiet lets a test notice soon that Redis hangs.
+func shortenQuiet(t *testing.T, to time.Duration) {
+	was := quiet
+	quiet = to
+	t.Cleanup(func() { quiet = was })
+}
+
+func TestCheckServers(t *testing.T) {
+	check := func(t *testing.T, url string) *log {
+		t.Helper()
+		s, logged := storeAt(t, url)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		require.NoError(t, s.CheckServers(ctx))
+		require.NoError(t, ctx.Err())
+		return logged
+	}
+	const disk, silent = "writes to its disk", "does not tell"
+	t.Run("says nothing of one that keeps nothing", func(t *testing.T) {
+		require.Zero(t, check(t, private(t, t.TempDir()).URL()).lines(""))
+	})
+	t.Run("warns of snapshots", func(t *testing.T) {
+		logged := check(t, private(t, t.TempDir(), "save 3600 1 300 100").URL())
+		require.Equal(t, 1, logged.lines(`snapshots="3600 1 300 100" append_only_file=false`))
+		require.Equal(t, 1, logged.lines(disk))
+		require.Equal(t, 1, logged.lines("level=WARN"))
+	})
+	t.Run("warns of the append-only file", func(t *testing.T) {
+		logged := check(t, private(t, t.TempDir(), "appendonly yes").URL())
+		require.Equal(t, 1, logged.lines(`snapshots="" append_only_file=true`))
+		require.Equal(t, 1, logged.lines(disk))
+	})
+	t.Run("says of one that refuses to tell that it could not be checked", func(t *testing.T) {
+		logged := check(t, private(t, t.TempDir(), "rename-command CONFIG nothing").URL())
+		require.Equal(t, 1, logged.lines(silent))
+		require.Equal(t, 1, logged.lines("level=INFO"))
+		logged = check(t, private(t, t.TempDir(), "user default on nopass ~* &* +@all -config").URL())
+		require.Equal(t, 1, logged.lines(silent))
+		logged = check(t, private(t, t.TempDir(), "rename-command CONFIG nothing", "appendonly yes").URL())
+		require.Equal(t, 1, logged.lines("append_only_file=true"), "INFO tells that much")
+	})
+	t.Run("waits for one that is away", func(t *testing.T) {
+		dir := t.TempDir()
+		server := private(t, dir)
+		s, logged := storeAt(t, server.URL())
+		require.NoError(t, server.Stop())
+		done := make(chan error, 1)
+		go func() { done <- s.CheckServers(t.Context()) }()
+		private(t, dir, "appendonly yes")
+		require.NoError(t, <-done)
+		require.Equal(t, 1, logged.lines(disk))
+	})
+	t.Run("ends with its context", func(t *testing.T) {
+		s, _ := storeAt(t, "unix:///nonexistent/redis.sock")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, s.CheckServers(ctx))
+	})
+	t.Run("warns of each server of a cluster", func(t *testing.T) {
+		s, logged := storeInCluster(t, testkit.RedisClusterURL(t, "appendonly yes"))
+		require.NoError(t, s.CheckServers(t.Context()))
+		require.Equal(t, 3, logged.lines(disk))
+	})
+}
