@@ -1,0 +1,129 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Event is something that happened in a conversation, or to the user: one of
+// the two ids is set.
+type Event struct {
+	At             string          `json:"at"` // partition:position
+	ConversationID string          `json:"conversation_id,omitempty"`
+	UserID         string          `json:"user_id,omitempty"`
+	Seq            int64           `json:"seq"`
+	Type           string          `json:"event"` // such as message.sent
+	ID             string          `json:"id"`
+	ActorID        string          `json:"actor_id"`
+	RecordedAt     time.Time       `json:"recorded_at"`
+	Data           json.RawMessage `json:"data"`
+}
+
+// stream is what the event's seq counts in.
+func (e *Event) stream() string {
+	if e.ConversationID != "" {
+		return e.ConversationID
+	}
+	return e.UserID
+}
+
+// Ephemeral is what is told and not kept. Type says which fields are set:
+//
+//	stealth        ConversationID, ID, AuthorID, Body, SentAt, ExpiresAt
+//	stealth_gone   ConversationID, ID, Reason
+//	typing         ConversationID, UserID, On; off is told also when it expires
+//	presence       UserID, State, LastSeen
+//	ephemeral_gap  AfterMS: after it read GET …/stealth and …/presence again
+//	error          Code, Message, RetryAfterMS
+//
+// A stream that begins or resumes is told nothing of before: read GET …/stealth
+// when the state is Resumed. The same stealth may then come twice.
+type Ephemeral struct {
+	Type           string    `json:"type"`
+	ConversationID string    `json:"conversation_id"`
+	UserID         string    `json:"user_id"`
+	ID             string    `json:"id"`
+	AuthorID       string    `json:"author_id"`
+	Body           string    `json:"body"`
+	SentAt         time.Time `json:"sent_at"`
+	ExpiresAt      time.Time `json:"expires_at"`
+	Reason         string    `json:"reason"`
+	On             bool      `json:"on"`
+	ExpiresInMS    int64     `json:"expires_in_ms"`
+	State          string    `json:"state"`
+	LastSeen       time.Time `json:"last_seen"`
+	AfterMS        int64     `json:"after_ms"`
+	Code           string    `json:"code"`
+	Message        string    `json:"message"`
+	RetryAfterMS   int64     `json:"retry_after_ms"`
+}
+
+// frame is any frame of the server.
+type frame struct {
+	Type           string    `json:"type"`
+	Epoch          int       `json:"epoch"`
+	HeartbeatMS    int64     `json:"heartbeat_ms"`
+	UserID         string    `json:"user_id"`
+	Conversations  []head    `json:"conversations"`
+	At             positions `json:"at"`
+	ConversationID string    `json:"conversation_id"`
+	FromSeq        int64     `json:"from_seq"`
+	ToSeq          int64     `json:"to_seq"`
+	AfterMS        int64     `json:"after_ms"`
+	Reason         string    `json:"reason"`
+	Code           string    `json:"code"`
+
+	event     *Event     // of an event
+	ephemeral *Ephemeral // of what is not in the log
+}
+
+type head struct {
+	ID  string `json:"id"`
+	Seq int64  `json:"seq"`
+}
+
+// positions are a frame's `at`: one of them in an event, else one a partition.
+type positions []string
+
+func (p *positions) UnmarshalJSON(content []byte) error {
+	if bytes.HasPrefix(content, []byte{'"'}) {
+		*p = make(positions, 1)
+		return json.Unmarshal(content, &(*p)[0])
+	}
+	return json.Unmarshal(content, (*[]string)(p))
+}
+
+var errBadEvent = errors.New("an event without a place")
+
+// decode reads a frame. A type that is not known is no error.
+func decode(text []byte) (*frame, error) {
+	f := &frame{}
+	err := json.Unmarshal(text, f)
+	if err != nil {
+		return nil, fmt.Errorf("decode frame: %w", err)
+	}
+	switch f.Type {
+	case "event":
+		f.event, err = decodeEvent(text)
+	case "stealth", "stealth_gone", "typing", "presence", "ephemeral_gap", "error":
+		err = json.Unmarshal(text, &f.ephemeral)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode %s: %w", f.Type, err)
+	}
+	return f, nil
+}
+
+func decodeEvent(text []byte) (*Event, error) {
+	e := &Event{}
+	if err := json.Unmarshal(text, e); err != nil {
+		return nil, err
+	}
+	if e.stream() == "" || e.Seq < 1 || e.At == "" {
+		return nil, errBadEvent
+	}
+	return e, nil
+}
