@@ -1,306 +1,23 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"ping/internal/auth"
 	pingclient "ping/realtime/client"
 )
 
-// device is a client of the kind under test, and what it has told its app.
-type device struct {
-	user *client
-	send func(conversation, body string)
-
-	mu      sync.Mutex
-	views   map[string][]string // by conversation: its events, as they were handed on
-	resumed int
-	ends    []int               // the codes that the client ended with
-	queued  map[string][]string // by conversation: what was sent, in order
-	settled map[string]string   // by body: the message's id, or the code of a refusal
-	changed chan struct{}       // holds something when any of it has changed
-}
-
-// startDevice starts a client of the kind under test for a user, and ends it
-// with the test.
-type startDevice func(t *testing.T, server string, session pingclient.Session, d *device)
-
-func newDevice(user *client) *device {
-	return &device{
-		user: user, views: map[string][]string{}, queued: map[string][]string{}, settled: map[string]string{},
-		changed: make(chan struct{}, 1),
-	}
-}
-
-// note changes what is known of the device.
-func (d *device) note(change func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	change()
-	select {
-	case d.changed <- struct{}{}:
-	default:
-	}
-}
-
-// await waits until what is known of the device is so.
-func (d *device) await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	timeout := time.After(time.Minute)
-	for {
-		d.mu.Lock()
-		done := so()
-		d.mu.Unlock()
-		if done {
-			return
-		}
-		select {
-		case <-d.changed:
-		case <-timeout:
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			require.Fail(t, "it never came to this: "+what, "%v\n%v", d.views, d.settled)
-		}
-	}
-}
-
-func (d *device) handed(conversation string, seq int64, id, event string) {
-	d.note(func() { d.views[conversation] = append(d.views[conversation], fmt.Sprint(seq, " ", event, " ", id)) })
-}
-
-// say sends a message that no other has the body of.
-func (d *device) say(conversation string) {
-	d.mu.Lock()
-	body := fmt.Sprintf("%s says %d", d.user.id, len(d.queued[conversation]))
-	body += " in " + conversation
-	d.queued[conversation] = append(d.queued[conversation], body)
-	d.mu.Unlock()
-	d.send(conversation, body)
-}
-
-// awaitSettled waits until all that was sent was answered.
-func (d *device) awaitSettled(t *testing.T) {
-	t.Helper()
-	d.await(t, "all is sent", func() bool {
-		sum := 0
-		for _, bodies := range d.queued {
-			sum += len(bodies)
-		}
-		return len(d.settled) == sum
-	})
-}
-
-// logged is an event as GET …/events tells it.
-type logged struct {
-	ConversationID string `json:"conversation_id"`
-	Seq            int64
-	Event, ID      string
-	ActorID        string `json:"actor_id"`
-	Data           struct {
-		Body   string
-		UserID string `json:"user_id"`
-	}
-}
-
-// log reads the whole log of a group, as one sees it who was always in it.
-func (p *party) log(t *testing.T, group string) (events []logged) {
-	t.Helper()
-	for {
-		path := fmt.Sprintf("/v1/conversations/%s/events?limit=200&after=%d", group, len(events))
-		a := p.host.call(t, "GET", path, nil, "Ping-Min-Position", p.written[group])
-		require.Equal(t, http.StatusOK, a.status, a.body)
-		encoded, err := json.Marshal(a.body["items"])
-		require.NoError(t, err)
-		var page []logged
-		require.NoError(t, json.Unmarshal(encoded, &page))
-		if len(page) == 0 {
-			return events
-		}
-		events = append(events, page...)
-	}
-}
-
-// visible are the events of a log that a user may see on a stream which began
-// after the seq begun: those from each that adds him to the one that removes him.
-func visible(events []logged, user string, begun int64) (view []string) {
-	member := false
-	for _, e := range events {
-		if e.Event == "member.added" && e.Data.UserID == user {
-			member = true
-		}
-		if member && e.Seq > begun {
-			view = append(view, fmt.Sprint(e.Seq, " ", e.Event, " ", e.ID))
-		}
-		if e.Event == "member.removed" && e.Data.UserID == user {
-			member = false
-		}
-	}
-	return view
-}
-
-// requireSent checks that what a device sent to a conversation is there once
-// and in order, but for what was refused.
-func (d *device) requireSent(t *testing.T, conversation string, events []logged) {
-	t.Helper()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	ids := map[string]string{}
-	var found []string
-	for _, e := range events {
-		if e.Event == "message.sent" && e.ActorID == d.user.id {
-			found = append(found, e.Data.Body)
-			ids[e.Data.Body] = e.ID
-		}
-	}
-	var expected []string
-	for _, body := range d.queued[conversation] {
-		// A message whose answer was lost is refused when its sender was removed
-		// before it came again, and is there all the same.
-		if d.settled[body] != "conversation_not_found" {
-			require.Equal(t, ids[body], d.settled[body])
-			expected = append(expected, body)
-		} else if ids[body] != "" {
-			expected = append(expected, body)
-		}
-	}
-	require.Equal(t, expected, found)
-}
-
-// party is the scene of a test of clients: three users with a device each
-// behind a cutter, and one beside it who is always there.
-type party struct {
-	random  *rand.Rand
-	cutter  *cutter
-	host    *client
-	devices []*device
-	groups  []string
-	members map[string][]bool // by group, whether each device is in it
-	begun   map[string]int64  // by group, the seq that the devices begin after
-	written map[string]string // by group, the position of what the host did last
-}
-
-// newSeed returns where randomness starts, and logs how to repeat it.
-func newSeed(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	if given, err := strconv.ParseUint(os.Getenv("PING_TEST_SEED"), 10, 64); err == nil {
-		seed = given
-	}
-	t.Logf("repeat the draws with PING_TEST_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
-
-func newParty(t *testing.T, start startDevice) *party {
-	t.Helper()
-	w := newWorld(t)
-	bases := []string{startNode(t, w), startNode(t, w)}
-	random := newSeed(t)
-	p := &party{
-		random: random, cutter: startCutter(t, rand.New(rand.NewPCG(random.Uint64(), 0)), bases...),
-		host: register(t, bases[0], "host"), members: map[string][]bool{}, begun: map[string]int64{}, written: map[string]string{},
-	}
-	for _, name := range []string{"ada", "bob", "cem"} {
-		p.devices = append(p.devices, newDevice(register(t, bases[0], name)))
-	}
-	p.gather(t, []bool{true, true, false})
-	for range 5 {
-		p.speak(t, p.groups[0])
-	}
-	events := p.log(t, p.groups[0])
-	p.begun[p.groups[0]] = events[len(events)-1].Seq
-	for i, d := range p.devices {
-		name := []string{"ada", "bob", "cem"}[i]
-		session, err := pingclient.LogIn(t.Context(), bases[0], name+"@example.org", password)
-		require.NoError(t, err)
-		start(t, p.cutter.url, session, d)
-	}
-	for _, d := range p.devices {
-		d.await(t, "it is connected", func() bool { return d.resumed > 0 })
-	}
-	return p
-}
-
-// gather makes a group of the host's with some of the devices' users.
-func (p *party) gather(t *testing.T, members []bool) {
-	t.Helper()
-	ids := []string{}
-	for i, in := range members {
-		if in {
-			ids = append(ids, p.devices[i].user.id)
-		}
-	}
-	a := p.host.call(t, "POST", "/v1/conversations", map[string]any{"kind": "group", "name": "party", "members": ids})
-	require.Equal(t, http.StatusCreated, a.status, a.body)
-	group := text(t, a.body, "id")
-	p.groups = append(p.groups, group)
-	p.members[group], p.written[group] = members, a.header.Get("Ping-Position")
-}
-
-func (p *party) speak(t *testing.T, group string) {
-	t.Helper()
-	a := p.host.call(t, "POST", "/v1/conversations/"+group+"/messages", map[string]string{"body": "welcome"})
-	require.Equal(t, http.StatusCreated, a.status, a.body)
-	p.written[group] = a.header.Get("Ping-Position")
-}
-
-// toggle removes the user of a device from a group, or adds him.
-func (p *party) toggle(t *testing.T, group string, i int) {
-	t.Helper()
-	path, user := "/v1/conversations/"+group+"/members", p.devices[i].user.id
-	var a answer
-	if p.members[group][i] {
-		a = p.host.call(t, "DELETE", path+"/"+user, nil)
-	} else {
-		a = p.host.call(t, "POST", path, map[string]string{"user_id": user})
-	}
-	require.Less(t, a.status, 300, a.body)
-	p.members[group][i] = !p.members[group][i]
-}
-
-// step lets something happen.
-func (p *party) step(t *testing.T) {
-	t.Helper()
-	group := p.groups[p.random.IntN(len(p.groups))]
-	switch n := p.random.IntN(12); {
-	case n == 0 && len(p.groups) < 5:
-		p.gather(t, []bool{p.random.IntN(2) == 0, p.random.IntN(2) == 0, p.random.IntN(2) == 0})
-	case n < 3:
-		p.toggle(t, group, p.random.IntN(len(p.devices)))
-	case n < 5:
-		p.speak(t, group)
-	default:
-		// Also into a group that he is not in: that is refused, and those
-		// behind it go on.
-		p.devices[p.random.IntN(len(p.devices))].say(group)
-	}
-}
-
-// requireViews waits until each device has seen what its user may see, and
-// checks that it has seen that and nothing else.
-func (p *party) requireViews(t *testing.T) {
-	t.Helper()
-	for _, group := range p.groups {
-		events := p.log(t, group)
-		for _, d := range p.devices {
-			want := visible(events, d.user.id, p.begun[group])
-			d.await(t, "it has seen as many events as there are", func() bool { return len(d.views[group]) >= len(want) })
-			d.mu.Lock()
-			require.Equal(t, want, d.views[group])
-			d.mu.Unlock()
-			d.requireSent(t, group, events)
-		}
-	}
+// testClients is what each client must do, against real nodes.
+func testClients(t *testing.T, start startDevice) {
+	t.Run("has the log however connections are cut", func(t *testing.T) { testCuts(t, start) })
+	t.Run("reads what is not replayed", func(t *testing.T) { testGaps(t, start) })
+	t.Run("outlives its access token", func(t *testing.T) { testTokens(t, start) })
+	t.Run("ends with its session", func(t *testing.T) { testEnds(t, start) })
+	t.Run("follows a server that is hard to have otherwise", func(t *testing.T) { testScripts(t, start) })
 }
 
 // testCuts: however connections are cut, each client's view of a conversation is
@@ -325,52 +42,120 @@ func testCuts(t *testing.T, start startDevice) {
 	t.Logf("%d cuts", p.cutter.cuts.Load())
 }
 
-// startGoClient starts the Go client.
-func startGoClient(t *testing.T, server string, session pingclient.Session, d *device) {
-	c := pingclient.New(server, session, pingclient.Handler{
-		Event: func(e pingclient.Event) {
-			if e.ConversationID != "" {
-				d.handed(e.ConversationID, e.Seq, e.ID, e.Type)
-			}
-		},
-		State: func(s pingclient.State, _ error) {
-			if s == pingclient.Resumed {
-				d.note(func() { d.resumed++ })
-			}
-		},
-	}, pingclient.Config{FirstPause: 5 * time.Millisecond, LongestPause: 200 * time.Millisecond})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		var ended *pingclient.Ended
-		if errors.As(c.Run(ctx), &ended) {
-			d.note(func() { d.ends = append(d.ends, ended.Code) })
-		}
-	})
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
-	d.send = func(conversation, body string) {
-		sending := c.Send(pingclient.Draft{ConversationID: conversation, Body: body})
-		running.Go(func() {
-			select {
-			case <-sending.Done():
-			case <-ctx.Done():
-				return
-			}
-			message, err := sending.Result()
-			outcome := message.ID
-			var refused *pingclient.Refusal
-			if errors.As(err, &refused) {
-				outcome = refused.Code
-			}
-			d.note(func() { d.settled[body] = outcome })
-		})
+// testGaps: what the server does not replay is read over HTTP, in its place.
+func testGaps(t *testing.T, start startDevice) {
+	p := newParty(t, start)
+	const ada, bob, cem = 0, 1, 2
+	group := p.groups[0] // with Ada and Bob
+	p.cutter.refuse(true)
+	p.toggle(t, group, bob)
+	p.speak(t, group) // not for Bob, whose replay has a short stretch, and a long one after it
+	p.toggle(t, group, bob)
+	p.toggle(t, group, cem)
+	for range 1010 {
+		p.speak(t, group)
 	}
+	p.toggle(t, group, ada) // she may not read what she has missed
+	p.cutter.refuse(false)
+	cuts := p.cutter.cuts.Load()
+	require.Eventually(t, func() bool { return p.cutter.cuts.Load() > cuts+10 }, time.Minute, time.Millisecond)
+	p.cutter.calm.Store(true)
+
+	events := p.log(t, group)
+	for _, i := range []int{bob, cem} {
+		d := p.devices[i]
+		want := visible(events, d.user.id, p.begun[group])
+		d.await(t, "it has seen as many events as there are", func() bool { return len(d.views[group]) >= len(want) })
+		require.Equal(t, want, d.views[group])
+		require.Zero(t, d.skipped[group])
+	}
+	end := events[len(events)-1]
+	require.Equal(t, "member.removed", end.Event)
+	d := p.devices[ada]
+	d.await(t, "it was told what it cannot have", func() bool { return d.skipped[group] == end.Seq })
+	p.toggle(t, group, ada)
+	p.speak(t, group)
+	want := visible(p.log(t, group), d.user.id, end.Seq)
+	d.await(t, "it goes on where its user is back", func() bool { return len(d.views[group]) >= len(want) })
+	require.Equal(t, want, d.views[group][len(d.views[group])-len(want):])
 }
 
-func TestGoClient(t *testing.T) {
-	t.Run("has the log however connections are cut", func(t *testing.T) { testCuts(t, startGoClient) })
+// testTokens: a stream is extended before its token expires; where that was not
+// done in time, the client comes back with a new one.
+func testTokens(t *testing.T, start startDevice) {
+	w := newWorld(t)
+	base := startNode(t, w)
+	begin := func(t *testing.T, name string, early bool) (*device, pingclient.Session) {
+		d := newDevice(register(t, base, name))
+		session, err := pingclient.LogIn(t.Context(), base, name+"@example.org", password)
+		require.NoError(t, err)
+		session.AccessToken = expiring(t, w, session.AccessToken)
+		if early {
+			session.RefreshAt = time.Now().Add(time.Second)
+		}
+		start(t, base, session, d)
+		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
+		return d, session
+	}
+	inTime, session := begin(t, "ada", true)
+	late, _ := begin(t, "bob", false)
+	raw := openStream(t, base, &client{base: base, token: session.AccessToken})
+	require.EqualValues(t, 4002, closeStatus(t, raw), "the token of the one in time has expired")
+	late.await(t, "it has come back", func() bool { return late.resumed == 2 })
+
+	for _, d := range []*device{inTime, late} {
+		created := d.user.call(t, "POST", "/v1/conversations", map[string]any{"kind": "group", "name": "alone", "members": []string{}})
+		require.Equal(t, http.StatusCreated, created.status, created.body)
+		group := text(t, created.body, "id")
+		d.say(group)
+		d.await(t, "it hears of its own message", func() bool { return len(d.views[group]) == 2 })
+	}
+	require.Equal(t, 1, inTime.resumed, "its stream went on")
 }
 
+// expiring makes a token like the given one that is good for some seconds only.
+func expiring(t *testing.T, w world, token string) string {
+	t.Helper()
+	real, err := auth.NewTokens([]byte(w.cfg.JWTSecret), time.Now)
+	require.NoError(t, err)
+	claims, err := real.Verify(token)
+	require.NoError(t, err)
+	early, err := auth.NewTokens([]byte(w.cfg.JWTSecret), func() time.Time { return time.Now().Add(3*time.Second - time.Until(claims.ExpiresAt)) })
+	require.NoError(t, err)
+	short, _ := early.Issue(claims.UserID, claims.SessionID)
+	return short
+}
+
+// testEnds: a client whose session is over says so and does not come back.
+func testEnds(t *testing.T, start startDevice) {
+	base := startNode(t, newWorld(t))
+	proxy := startCutter(t, newSeed(t), base)
+	proxy.calm.Store(true)
+	begin := func(name string) (d *device, logOut func()) {
+		d = newDevice(register(t, base, name))
+		session, err := pingclient.LogIn(t.Context(), base, name+"@example.org", password)
+		require.NoError(t, err)
+		start(t, proxy.url, session, d)
+		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
+		return d, func() {
+			by := &client{base: base, token: session.AccessToken}
+			require.Equal(t, http.StatusNoContent, by.call(t, "POST", "/v1/auth/logout", nil).status)
+		}
+	}
+	ended := func(d *device, code int) {
+		d.await(t, "it has ended", func() bool { return len(d.ends) > 0 })
+		require.Equal(t, []int{code}, d.ends)
+	}
+	t.Run("while it is connected", func(t *testing.T) {
+		d, logOut := begin("ada")
+		logOut()
+		ended(d, 4501)
+	})
+	t.Run("while it is away", func(t *testing.T) {
+		d, logOut := begin("bob")
+		proxy.refuse(true)
+		logOut()
+		proxy.refuse(false)
+		ended(d, http.StatusUnauthorized)
+	})
+}

@@ -16,11 +16,11 @@ import (
 // some bytes, in either direction, or after some time. So it cuts in the midst
 // of requests, answers, upgrades and frames.
 type cutter struct {
-	url    string
-	nodes  []string
-	calm   atomic.Bool // cuts nothing any more
-	closed atomic.Bool // takes no connections
-	cuts   atomic.Int64
+	url   string
+	nodes []string
+	calm  atomic.Bool // cuts nothing any more
+	away  atomic.Bool // lets nobody through
+	cuts  atomic.Int64
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -64,7 +64,7 @@ func (c *cutter) carry(client net.Conn) {
 	up, down, life, reset := c.bytes(), c.bytes(), time.Duration(c.random.IntN(3000))*time.Millisecond, c.random.IntN(2) == 0
 	c.mu.Unlock()
 	node, err := net.Dial("tcp", address)
-	if err != nil || c.closed.Load() {
+	if err != nil || c.away.Load() {
 		_ = client.Close()
 		if err == nil {
 			_ = node.Close()
@@ -75,6 +75,9 @@ func (c *cutter) carry(client net.Conn) {
 	c.mu.Lock()
 	c.open[l] = true
 	c.mu.Unlock()
+	if c.away.Load() { // since it was looked at
+		l.close(true)
+	}
 	cut := func() {
 		if !c.calm.Load() {
 			c.cuts.Add(1)
@@ -95,6 +98,12 @@ func (c *cutter) carry(client net.Conn) {
 // bytes draws after how many of them to cut: often within the first answer.
 func (c *cutter) bytes() int {
 	return c.random.IntN([]int{200, 1000, 5000, 50000}[c.random.IntN(4)])
+}
+
+// refuse lets nobody through any more, or everybody again.
+func (c *cutter) refuse(away bool) {
+	c.away.Store(away)
+	c.cutAll()
 }
 
 // cutAll cuts all connections that there are.

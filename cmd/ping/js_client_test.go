@@ -83,6 +83,9 @@ func (d *device) hearJS(t *testing.T, line []byte) {
 		Told, State   string
 		Code          int
 		Event         logged
+		ID            string
+		To            int64
+		Frame         pingclient.Ephemeral
 		Body, Outcome string
 	}
 	if err := json.Unmarshal(line, &news); err != nil {
@@ -94,6 +97,12 @@ func (d *device) hearJS(t *testing.T, line []byte) {
 		d.handed(news.Event.ConversationID, news.Event.Seq, news.Event.ID, news.Event.Event)
 	case news.Told == "settled":
 		d.note(func() { d.settled[news.Body] = news.Outcome })
+	case news.Told == "skipped":
+		d.note(func() { d.skipped[news.ID] = news.To })
+	case news.Told == "reset":
+		d.note(func() { d.resets++ })
+	case news.Told == "ephemeral":
+		d.note(func() { d.ephemeral = append(d.ephemeral, toldOf(news.Frame)) })
 	case news.State == "resumed":
 		d.note(func() { d.resumed++ })
 	case news.State == "ended":
@@ -101,6 +110,4 @@ func (d *device) hearJS(t *testing.T, line []byte) {
 	}
 }
 
-func TestJSClient(t *testing.T) {
-	t.Run("has the log however connections are cut", func(t *testing.T) { testCuts(t, startJSClient) })
-}
+func TestJSClient(t *testing.T) { testClients(t, startJSClient) }

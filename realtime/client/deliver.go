@@ -33,7 +33,7 @@ func (s *stream) handle(ctx context.Context, f *frame) error {
 	case "reconnect":
 		s.after = time.Duration(f.AfterMS) * time.Millisecond
 	case "error":
-		switch f.Code {
+		switch f.ephemeral.Code {
 		case "epoch_changed", "position_unknown", "resume_invalid":
 			// The resume point stays until `resumed`: a client that is cut before
 			// has not been told of all gaps, and asks again.

@@ -1,10 +1,10 @@
 package client
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -63,21 +63,19 @@ type Ephemeral struct {
 
 // frame is any frame of the server.
 type frame struct {
-	Type           string    `json:"type"`
-	Epoch          int       `json:"epoch"`
-	HeartbeatMS    int64     `json:"heartbeat_ms"`
-	UserID         string    `json:"user_id"`
-	Conversations  []head    `json:"conversations"`
-	At             positions `json:"at"`
-	ConversationID string    `json:"conversation_id"`
-	FromSeq        int64     `json:"from_seq"`
-	ToSeq          int64     `json:"to_seq"`
-	AfterMS        int64     `json:"after_ms"`
-	Reason         string    `json:"reason"`
-	Code           string    `json:"code"`
+	Type           string   `json:"type"`
+	Epoch          int      `json:"epoch"`
+	HeartbeatMS    int64    `json:"heartbeat_ms"`
+	UserID         string   `json:"user_id"`
+	Conversations  []head   `json:"conversations"`
+	At             []string `json:"at"`
+	ConversationID string   `json:"conversation_id"`
+	FromSeq        int64    `json:"from_seq"`
+	ToSeq          int64    `json:"to_seq"`
+	AfterMS        int64    `json:"after_ms"`
 
 	event     *Event     // of an event
-	ephemeral *Ephemeral // of what is not in the log
+	ephemeral *Ephemeral // of what is not in the log, and of an error
 }
 
 type head struct {
@@ -85,34 +83,27 @@ type head struct {
 	Seq int64  `json:"seq"`
 }
 
-// positions are a frame's `at`: one of them in an event, else one a partition.
-type positions []string
+var errNoPlace = errors.New("it is nowhere in a log")
 
-func (p *positions) UnmarshalJSON(content []byte) error {
-	if bytes.HasPrefix(content, []byte{'"'}) {
-		*p = make(positions, 1)
-		return json.Unmarshal(content, &(*p)[0])
-	}
-	return json.Unmarshal(content, (*[]string)(p))
-}
-
-var errBadEvent = errors.New("an event without a place")
-
-// decode reads a frame. A type that is not known is no error.
+// decode reads a frame. Of a type that is not known, nothing else is read.
 func decode(text []byte) (*frame, error) {
-	f := &frame{}
-	err := json.Unmarshal(text, f)
-	if err != nil {
-		return nil, fmt.Errorf("decode frame: %w", err)
+	var kind struct {
+		Type string `json:"type"`
 	}
-	switch f.Type {
-	case "event":
+	err := json.Unmarshal(text, &kind)
+	f := &frame{Type: kind.Type}
+	switch {
+	case err != nil:
+	case kind.Type == "event":
 		f.event, err = decodeEvent(text)
-	case "stealth", "stealth_gone", "typing", "presence", "ephemeral_gap", "error":
-		err = json.Unmarshal(text, &f.ephemeral)
+	case slices.Contains([]string{"hello", "ready", "gap", "resumed", "reconnect"}, kind.Type):
+		err = json.Unmarshal(text, f)
+	case slices.Contains([]string{"stealth", "stealth_gone", "typing", "presence", "ephemeral_gap", "error"}, kind.Type):
+		f.ephemeral = &Ephemeral{}
+		err = json.Unmarshal(text, f.ephemeral)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("decode %s: %w", f.Type, err)
+		return nil, fmt.Errorf("decode frame %q: %w", kind.Type, err)
 	}
 	return f, nil
 }
@@ -123,7 +114,7 @@ func decodeEvent(text []byte) (*Event, error) {
 		return nil, err
 	}
 	if e.stream() == "" || e.Seq < 1 || e.At == "" {
-		return nil, errBadEvent
+		return nil, errNoPlace
 	}
 	return e, nil
 }
