@@ -43,22 +43,22 @@ func (e *Event) stream() string {
 // when the state is Resumed. The same stealth may then come twice.
 type Ephemeral struct {
 	Type           string    `json:"type"`
-	ConversationID string    `json:"conversation_id"`
-	UserID         string    `json:"user_id"`
-	ID             string    `json:"id"`
-	AuthorID       string    `json:"author_id"`
-	Body           string    `json:"body"`
-	SentAt         time.Time `json:"sent_at"`
-	ExpiresAt      time.Time `json:"expires_at"`
-	Reason         string    `json:"reason"`
-	On             bool      `json:"on"`
-	ExpiresInMS    int64     `json:"expires_in_ms"`
-	State          string    `json:"state"`
-	LastSeen       time.Time `json:"last_seen"`
-	AfterMS        int64     `json:"after_ms"`
-	Code           string    `json:"code"`
-	Message        string    `json:"message"`
-	RetryAfterMS   int64     `json:"retry_after_ms"`
+	ConversationID string    `json:"conversation_id,omitzero"`
+	UserID         string    `json:"user_id,omitzero"`
+	ID             string    `json:"id,omitzero"`
+	AuthorID       string    `json:"author_id,omitzero"`
+	Body           string    `json:"body,omitzero"`
+	SentAt         time.Time `json:"sent_at,omitzero"`
+	ExpiresAt      time.Time `json:"expires_at,omitzero"`
+	Reason         string    `json:"reason,omitzero"`
+	On             bool      `json:"on,omitzero"`
+	ExpiresInMS    int64     `json:"expires_in_ms,omitzero"`
+	State          string    `json:"state,omitzero"`
+	LastSeen       time.Time `json:"last_seen,omitzero"`
+	AfterMS        int64     `json:"after_ms,omitzero"`
+	Code           string    `json:"code,omitzero"`
+	Message        string    `json:"message,omitzero"`
+	RetryAfterMS   int64     `json:"retry_after_ms,omitzero"`
 }
 
 // frame is any frame of the server.
