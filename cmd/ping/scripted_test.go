@@ -62,6 +62,10 @@ func (s *script) play(t *testing.T, acts ...act) (url string) {
 		answer(w, http.StatusCreated, map[string]any{"ticket": "t", "expires_in": 30})
 	})
 	mux.HandleFunc("GET /v1/conversations/c/events", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Ping-Min-Position") == "" { // the read models may not know yet that he is a member
+			answer(w, http.StatusNotFound, map[string]string{"code": "conversation_not_found"})
+			return
+		}
 		var after int
 		_, _ = fmt.Sscan(r.URL.Query().Get("after"), &after)
 		items := []json.RawMessage{}
