@@ -14,6 +14,10 @@ help: ## show this help
 deps: ## install Postgres and Redis where they are missing
 	@sh deploy/deps.sh
 
+.PHONY: test-deps
+test-deps: ## install Postgres, Redis and Node (for one test) where they are missing
+	@sh deploy/deps.sh node
+
 .PHONY: dev
 dev: deps build ## run Ping with all that it needs, on 127.0.0.1:8080
 	@exec bin/ping dev
@@ -23,11 +27,11 @@ build: ## build bin/ping
 	go build -o bin/ping ./cmd/ping
 
 .PHONY: test
-test: deps ## run all tests, on real parts
+test: test-deps ## run all tests, on real parts
 	go test ./...
 
 .PHONY: test-race
-test-race: deps ## run all tests with the race detector
+test-race: test-deps ## run all tests with the race detector
 	go test -race ./...
 
 .PHONY: bench

@@ -2,7 +2,10 @@
 # Installs Postgres and Redis where they are missing, for `ping dev` and the
 # tests, which start their own instances of them on ports of their own. Services
 # that run already are left alone; the ones that installing brings are not started.
+# With the argument `node` it installs Node too, which one test needs: it runs the
+# JavaScript client.
 set -eu
+want_node=${1:-}
 
 # The folders that internal/parts looks in, besides PATH.
 has_postgres() {
@@ -17,7 +20,11 @@ has_redis() {
     command -v redis-server >/dev/null || command -v valkey-server >/dev/null
 }
 
-if has_postgres && has_redis; then exit 0; fi
+has_node() {
+    [ "$want_node" != node ] || command -v node >/dev/null
+}
+
+if has_postgres && has_redis && has_node; then exit 0; fi
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -25,7 +32,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        echo "Postgres or Redis is missing, and installing needs root: run 'make deps' as root, or install both yourself." >&2
+        echo "Postgres, Redis or Node is missing, and installing needs root: run 'sh deploy/deps.sh $want_node' as root, or install them yourself." >&2
         exit 1
     fi
 }
@@ -39,6 +46,7 @@ install_debian() {
     services=
     has_postgres || { packages="$packages postgresql"; services="$services postgresql"; }
     has_redis || { packages="$packages redis-server"; services="$services redis-server"; }
+    has_node || packages="$packages nodejs"
     as_root apt-get update -qq
     made_policy=
     if [ ! -e "$policy" ]; then
@@ -49,22 +57,23 @@ install_debian() {
     trap '[ -z "$made_policy" ] || as_root rm -f "$policy"' EXIT
     # shellcheck disable=SC2086 # the list is meant to be split
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
-    if [ -d /run/systemd/system ]; then
+    if [ -d /run/systemd/system ] && [ -n "$services" ]; then
         # shellcheck disable=SC2086 # as above
         as_root systemctl --quiet disable $services
     fi
 }
 
 install_with() {
-    # $1: the manager's install command, $2: Postgres's packages, $3: Redis's
+    # $1: the manager's install command, $2: Postgres's packages, $3: Redis's; Node's is nodejs everywhere
     packages=
     has_postgres || packages="$packages $2"
     has_redis || packages="$packages $3"
+    has_node || packages="$packages nodejs"
     # shellcheck disable=SC2086 # the lists are meant to be split
     as_root $1 $packages
 }
 
-echo "Installing what is missing of Postgres and Redis …"
+echo "Installing what is missing of Postgres, Redis${want_node:+ and Node} …"
 if command -v apt-get >/dev/null; then
     install_debian
 elif command -v dnf >/dev/null; then
@@ -79,12 +88,13 @@ elif command -v brew >/dev/null; then
     # brew refuses to run as root, and needs no root.
     has_postgres || brew install --quiet postgresql@17
     has_redis || brew install --quiet redis
+    has_node || brew install --quiet node
 else
-    echo "Found none of apt-get, dnf, apk, pacman and brew: install PostgreSQL (14 or newer) and Redis yourself." >&2
+    echo "Found none of apt-get, dnf, apk, pacman and brew: install PostgreSQL (14 or newer), Redis${want_node:+ and Node (20.10 or newer)} yourself." >&2
     exit 1
 fi
 
-if ! has_postgres || ! has_redis; then
-    echo "Postgres or Redis is still missing after installing: install PostgreSQL (14 or newer) and Redis yourself." >&2
+if ! has_postgres || ! has_redis || ! has_node; then
+    echo "Something is still missing after installing: install PostgreSQL (14 or newer), Redis${want_node:+ and Node (20.10 or newer)} yourself." >&2
     exit 1
 fi

@@ -12,7 +12,8 @@ import (
 
 // TestImportDirections holds which package may import which. The domain knows
 // nothing but the standard library, and the four sides of Ping do not know each
-// other: their contracts are the log and the tables.
+// other: their contracts are the log and the tables. The client, which others
+// copy, knows nothing of Ping; examples know nothing but the client.
 func TestImportDirections(t *testing.T) {
 	sides := []string{"commands", "projections", "readapi", "realtime"}
 	for pkg, imports := range importsOfModule(t) {
@@ -24,6 +25,10 @@ func TestImportDirections(t *testing.T) {
 			switch {
 			case folder == "cmd":
 				allowed = true
+			case pkg == "realtime/client":
+				allowed = isStandard(imported) || slices.Contains([]string{"github.com/coder/websocket", "github.com/google/uuid"}, imported)
+			case folder == "deploy":
+				allowed = !ours || path == "realtime/client"
 			case folder == "domain":
 				allowed = isStandard(imported) || imported == "ping/domain"
 			case !ours:

@@ -74,7 +74,7 @@ func TestReadmeConversation(t *testing.T) {
 	listener.Dir, listener.Stderr = "../..", t.Output()
 	listener.Env = append(os.Environ(), "PING="+base)
 	frames := startLines(t, listener)
-	awaitLine(t, frames, `"type":"ready"`)
+	awaitLine(t, frames, "resumed")
 
 	said := run(after)
 	require.Contains(t, said, "Idempotent-Replayed: true")

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"ping/internal/auth"
+	pingclient "ping/realtime/client"
+)
+
+// testClients is what each client must do, against real nodes.
+func testClients(t *testing.T, start startDevice) {
+	t.Run("has the log however connections are cut", func(t *testing.T) { testCuts(t, start) })
+	t.Run("reads what is not replayed", func(t *testing.T) { testGaps(t, start) })
+	t.Run("outlives its access token", func(t *testing.T) { testTokens(t, start) })
+	t.Run("ends with its session", func(t *testing.T) { testEnds(t, start) })
+	t.Run("follows a server that is hard to have otherwise", func(t *testing.T) { testScripts(t, start) })
+}
+
+// testCuts: however connections are cut, each client's view of a conversation is
+// what its user may see of the log, once and in order, and what it sent is
+// there once and in order.
+func testCuts(t *testing.T, start startDevice) {
+	p := newParty(t, start)
+	for range 400 {
+		p.step(t)
+	}
+	for cuts := p.cutter.cuts.Load(); p.cutter.cuts.Load() < max(cuts, 100); {
+		p.step(t)
+	}
+	p.cutter.calm.Store(true)
+	for _, d := range p.devices {
+		d.awaitSettled(t)
+	}
+	for _, group := range p.groups {
+		p.speak(t, group)
+	}
+	p.requireViews(t)
+	t.Logf("%d cuts", p.cutter.cuts.Load())
+}
+
+// testGaps: what the server does not replay is read over HTTP, in its place.
+func testGaps(t *testing.T, start startDevice) {
+	p := newParty(t, start)
+	const ada, bob, cem = 0, 1, 2
+	group := p.groups[0] // with Ada and Bob
+	p.cutter.refuse(true)
+	p.toggle(t, group, bob)
+	p.speak(t, group) // not for Bob, whose replay has a short stretch, and a long one after it
+	p.toggle(t, group, bob)
+	p.toggle(t, group, cem)
+	for range 1010 {
+		p.speak(t, group)
+	}
+	p.toggle(t, group, ada) // she may not read what she has missed
+	p.cutter.refuse(false)
+	cuts := p.cutter.cuts.Load()
+	require.Eventually(t, func() bool { return p.cutter.cuts.Load() > cuts+10 }, time.Minute, time.Millisecond)
+	p.cutter.calm.Store(true)
+
+	events := p.log(t, group)
+	for _, i := range []int{bob, cem} {
+		d := p.devices[i]
+		want := visible(events, d.user.id, p.begun[group])
+		d.await(t, "it has seen as many events as there are", func() bool { return len(d.views[group]) >= len(want) })
+		require.Equal(t, want, d.views[group])
+		require.Zero(t, d.skipped[group])
+	}
+	end := events[len(events)-1]
+	require.Equal(t, "member.removed", end.Event)
+	d := p.devices[ada]
+	d.await(t, "it was told what it cannot have", func() bool { return d.skipped[group] == end.Seq })
+	p.toggle(t, group, ada)
+	p.speak(t, group)
+	want := visible(p.log(t, group), d.user.id, end.Seq)
+	d.await(t, "it goes on where its user is back", func() bool { return len(d.views[group]) >= len(want) })
+	require.Equal(t, want, d.views[group][len(d.views[group])-len(want):])
+}
+
+// testTokens: a stream is extended before its token expires; where that was not
+// done in time, the client comes back with a new one.
+func testTokens(t *testing.T, start startDevice) {
+	w := newWorld(t)
+	base := startNode(t, w)
+	begin := func(t *testing.T, name string, early bool) (*device, pingclient.Session) {
+		d := newDevice(register(t, base, name))
+		session, err := pingclient.LogIn(t.Context(), base, name+"@example.org", password)
+		require.NoError(t, err)
+		session.AccessToken = expiring(t, w, session.AccessToken)
+		if early {
+			session.RefreshAt = time.Now().Add(time.Second)
+		}
+		start(t, base, session, d)
+		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
+		return d, session
+	}
+	inTime, session := begin(t, "ada", true)
+	late, _ := begin(t, "bob", false)
+	raw := openStream(t, base, &client{base: base, token: session.AccessToken})
+	require.EqualValues(t, 4002, closeStatus(t, raw), "the token of the one in time has expired")
+	late.await(t, "it has come back", func() bool { return late.resumed == 2 })
+
+	for _, d := range []*device{inTime, late} {
+		created := d.user.call(t, "POST", "/v1/conversations", map[string]any{"kind": "group", "name": "alone", "members": []string{}})
+		require.Equal(t, http.StatusCreated, created.status, created.body)
+		group := text(t, created.body, "id")
+		d.say(group)
+		d.await(t, "it hears of its own message", func() bool { return len(d.views[group]) == 2 })
+	}
+	require.Equal(t, 1, inTime.resumed, "its stream went on")
+}
+
+// expiring makes a token like the given one that is good for some seconds only.
+func expiring(t *testing.T, w world, token string) string {
+	t.Helper()
+	real, err := auth.NewTokens([]byte(w.cfg.JWTSecret), time.Now)
+	require.NoError(t, err)
+	claims, err := real.Verify(token)
+	require.NoError(t, err)
+	early, err := auth.NewTokens([]byte(w.cfg.JWTSecret), func() time.Time { return time.Now().Add(3*time.Second - time.Until(claims.ExpiresAt)) })
+	require.NoError(t, err)
+	short, _ := early.Issue(claims.UserID, claims.SessionID)
+	return short
+}
+
+// testEnds: a client whose session is over says so and does not come back.
+func testEnds(t *testing.T, start startDevice) {
+	base := startNode(t, newWorld(t))
+	proxy := startCutter(t, newSeed(t), base)
+	proxy.calm.Store(true)
+	begin := func(name string) (d *device, logOut func()) {
+		d = newDevice(register(t, base, name))
+		session, err := pingclient.LogIn(t.Context(), base, name+"@example.org", password)
+		require.NoError(t, err)
+		start(t, proxy.url, session, d)
+		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
+		return d, func() {
+			by := &client{base: base, token: session.AccessToken}
+			require.Equal(t, http.StatusNoContent, by.call(t, "POST", "/v1/auth/logout", nil).status)
+		}
+	}
+	ended := func(d *device, code int) {
+		d.await(t, "it has ended", func() bool { return len(d.ends) > 0 })
+		require.Equal(t, []int{code}, d.ends)
+	}
+	t.Run("while it is connected", func(t *testing.T) {
+		d, logOut := begin("ada")
+		logOut()
+		ended(d, 4501)
+	})
+	t.Run("while it is away", func(t *testing.T) {
+		d, logOut := begin("bob")
+		proxy.refuse(true)
+		logOut()
+		proxy.refuse(false)
+		ended(d, http.StatusUnauthorized)
+	})
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	pingclient "ping/realtime/client"
+)
+
+// startGoClient starts the Go client.
+func startGoClient(t *testing.T, server string, session pingclient.Session, d *device) {
+	c := pingclient.New(server, session, pingclient.Handler{
+		Event: func(e pingclient.Event) {
+			if e.ConversationID != "" {
+				d.handed(e.ConversationID, e.Seq, e.ID, e.Type)
+			}
+		},
+		State: func(s pingclient.State, _ error) {
+			if s == pingclient.Resumed {
+				d.note(func() { d.resumed++ })
+			}
+		},
+		Reset:     func() { d.note(func() { d.resets++ }) },
+		Skipped:   func(id string, _, to int64) { d.note(func() { d.skipped[id] = to }) },
+		Ephemeral: func(e pingclient.Ephemeral) { d.note(func() { d.ephemeral = append(d.ephemeral, toldOf(e)) }) },
+	}, pingclient.Config{FirstPause: 5 * time.Millisecond, LongestPause: 200 * time.Millisecond})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		var ended *pingclient.Ended
+		if errors.As(c.Run(ctx), &ended) {
+			d.note(func() { d.ends = append(d.ends, ended.Code) })
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	d.send = func(conversation, body string) {
+		sending := c.Send(pingclient.Draft{ConversationID: conversation, Body: body})
+		running.Go(func() {
+			select {
+			case <-sending.Done():
+			case <-ctx.Done():
+				return
+			}
+			message, err := sending.Result()
+			outcome := message.ID
+			var refused *pingclient.Refusal
+			if errors.As(err, &refused) {
+				outcome = refused.Code
+			}
+			d.note(func() { d.settled[body] = outcome })
+		})
+	}
+}
+
+func TestGoClient(t *testing.T) { testClients(t, startGoClient) }
