@@ -99,7 +99,7 @@ func (d *device) awaitSettled(t *testing.T) {
 
 // requireSent checks that what a device sent to a conversation is there once
 // and in order, but for what was refused.
-func (d *device) requireSent(t *testing.T, conversation string, events []logged) {
+func (d *device) requireSent(t *testing.T, conversation string, events []entry) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()

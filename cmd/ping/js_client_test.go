@@ -82,7 +82,7 @@ func (d *device) hearJS(t *testing.T, line []byte) {
 	var news struct {
 		Told, State   string
 		Code          int
-		Event         logged
+		Event         entry
 		ID            string
 		To            int64
 		Frame         pingclient.Ephemeral

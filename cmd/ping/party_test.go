@@ -142,8 +142,8 @@ func (p *party) requireViews(t *testing.T) {
 	}
 }
 
-// logged is an event as GET …/events tells it.
-type logged struct {
+// entry is an event as GET …/events tells it.
+type entry struct {
 	ConversationID string `json:"conversation_id"`
 	Seq            int64
 	Event, ID      string
@@ -155,7 +155,7 @@ type logged struct {
 }
 
 // log reads the whole log of a group, as one sees it who was always in it.
-func (p *party) log(t *testing.T, group string) (events []logged) {
+func (p *party) log(t *testing.T, group string) (events []entry) {
 	t.Helper()
 	for {
 		path := fmt.Sprintf("/v1/conversations/%s/events?limit=200&after=%d", group, len(events))
@@ -163,7 +163,7 @@ func (p *party) log(t *testing.T, group string) (events []logged) {
 		require.Equal(t, http.StatusOK, a.status, a.body)
 		encoded, err := json.Marshal(a.body["items"])
 		require.NoError(t, err)
-		var page []logged
+		var page []entry
 		require.NoError(t, json.Unmarshal(encoded, &page))
 		if len(page) == 0 {
 			return events
@@ -174,7 +174,7 @@ func (p *party) log(t *testing.T, group string) (events []logged) {
 
 // visible are the events of a log that a user may see on a stream which began
 // after the seq begun: those from each that adds him to the one that removes him.
-func visible(events []logged, user string, begun int64) (view []string) {
+func visible(events []entry, user string, begun int64) (view []string) {
 	member := false
 	for _, e := range events {
 		if e.Event == "member.added" && e.Data.UserID == user {
