@@ -100,7 +100,7 @@ func (u *upturn) resume(frame *clientFrame) {
 
 // anew begins without the client's positions, and says why.
 func (u *upturn) anew(why refusal) {
-	u.socket.conn.send(message(errorFrame{Type: "error", Code: why.Code, Message: why.Message}))
+	u.socket.conn.send(message(why.frame("")))
 	u.from, u.missing = nil, true
 }
 

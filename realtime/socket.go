@@ -30,6 +30,7 @@ type socket struct {
 	cancel    context.CancelFunc
 
 	// Used by the reading goroutine alone.
+	rate        frameRate
 	refusals    int
 	lastRefused time.Time
 
@@ -66,8 +67,9 @@ func (s *socket) start() {
 	s.conn.send(message(helloFrame{
 		Type: "hello", SessionID: s.claims.SessionID, Epoch: h.log.Epoch(), HeartbeatMS: h.cfg.Heartbeat.Milliseconds(),
 		Limits: limits{
-			FrameBytes: maxFrame, Refusals: maxRefusals, ReplayEvents: h.cfg.MaxReplay,
+			FrameBytes: maxFrame, FramesPerSecond: framesPerSecond, Refusals: maxRefusals, ReplayEvents: h.cfg.MaxReplay,
 			PendingBytes: h.cfg.MaxPending, ResumeWaitMS: h.cfg.ResumeWait.Milliseconds(),
+			TypingExpiryMS: typingExpiry.Milliseconds(), PresenceMembers: presenceMembers,
 		},
 	}))
 	h.sockets.Add(1)
@@ -151,6 +153,13 @@ func (s *socket) survive() {
 // receive handles a text message of the client.
 func (s *socket) receive(payload []byte) {
 	defer s.survive() // melody would leave a session that nobody reads
+	if s.refusals >= maxRefusals {
+		return // it is closing: whatever a flood still brings is not looked at
+	}
+	if !s.rate.take(time.Now()) {
+		s.refuse(errFrameRate, "")
+		return
+	}
 	if len(payload) > maxFrame {
 		s.refuse(errFrameTooLarge, "")
 		return
@@ -250,15 +259,18 @@ func (s *socket) refresh(frame clientFrame) {
 }
 
 // refuse answers a frame that cannot be accepted; after a few, the stream is
-// closed.
+// closed. So a flood is answered a few times and no more.
 func (s *socket) refuse(why refusal, re string) {
+	if s.refusals >= maxRefusals {
+		return
+	}
 	now := time.Now()
 	if now.Sub(s.lastRefused) > refusalsForgotten {
 		s.refusals = 0
 	}
 	s.refusals++
 	s.lastRefused = now
-	answer := message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re})
+	answer := message(why.frame(re))
 	if s.refusals >= maxRefusals {
 		s.conn.closeAfter(answer, CloseProtocol)
 		return
