@@ -100,7 +100,7 @@ func (u *upturn) resume(frame *clientFrame) {
 
 // anew begins without the client's positions, and says why.
 func (u *upturn) anew(why refusal) {
-	u.socket.conn.send(message(why.frame("")))
+	u.socket.answer(why, "")
 	u.from, u.missing = nil, true
 }
 

@@ -58,19 +58,14 @@ func TestRefusals(t *testing.T) {
 	}
 	found := 0
 	for _, literal := range nodesOf[*ast.CompositeLit](t, "errors.go") {
-		var code ast.Expr
-		switch typ := literal.Type.(type) {
-		case *ast.Ident:
-			if typ.Name != "refusal" {
-				continue
-			}
-			code = literal.Elts[0]
-		case *ast.SelectorExpr:
-			require.Equal(t, "Error", typ.Sel.Name)
-			code = literal.Elts[0].(*ast.KeyValueExpr).Value
-		default:
-			continue // a list of them
+		if len(literal.Elts) == 0 {
+			continue
 		}
+		field, keyed := literal.Elts[0].(*ast.KeyValueExpr)
+		if !keyed || field.Key.(*ast.Ident).Name != "Code" {
+			continue // a list of refusals
+		}
+		code := field.Value
 		found++
 		require.True(t, listed[strings.Trim(code.(*ast.BasicLit).Value, `"`)], "%v is in neither list", code)
 	}

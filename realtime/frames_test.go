@@ -37,8 +37,8 @@ func goldenFrames(t *testing.T) map[string]any {
 		"gap.own":        gapFrame{Type: "gap", UserID: id, FromSeq: 1, ToSeq: 1},
 		"reconnect":      reconnectFrame{Type: "reconnect", AfterMS: 1250, Reason: "restart"},
 		"reconnect.busy": reconnectFrame{Type: "reconnect", AfterMS: 1250, Reason: "busy"},
-		"error":          errTypeUnknown.frame("7"),
-		"error.later":    errEphemeral.frame(""),
+		"error":          errorFrame{Type: "error", Code: errTypeUnknown.Code, Message: errTypeUnknown.Message, Re: "7"},
+		"error.later":    errorFrame{Type: "error", Code: errEphemeral.Code, Message: errEphemeral.Message, RetryAfterMS: errEphemeral.RetryAfter.Milliseconds()},
 		"pong":           pongFrame{Type: "pong", Re: "7"},
 
 		"typing":                 ephemeral.TypingFrame{Type: "typing", ConversationID: id, UserID: id, On: true, ExpiresInMS: 6000},

@@ -20,9 +20,6 @@ const (
 	// typingExpiry is how long a client shows that a member is writing without
 	// hearing it again.
 	typingExpiry = 6 * time.Second
-	// presenceMembers is how many members a conversation may have for them to
-	// be told of each other's presence.
-	presenceMembers = 100
 	// maxReference bounds a client frame's id, in bytes.
 	maxReference = 64
 	// announcedWait is how long an announced `resume` is waited for.
@@ -37,6 +34,9 @@ const (
 	writeWait = 15 * time.Second
 	// replayPage bounds the events that one read of a replay takes.
 	replayPage = 256
+	// presenceMembers is how many members a conversation has at most for them to
+	// be told of each other's presence.
+	presenceMembers = 100
 	// maxChanges bounds the membership changes remembered a partition.
 	maxChanges = 4096
 )

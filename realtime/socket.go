@@ -270,12 +270,19 @@ func (s *socket) refuse(why refusal, re string) {
 	}
 	s.refusals++
 	s.lastRefused = now
-	answer := message(why.frame(re))
 	if s.refusals >= maxRefusals {
-		s.conn.closeAfter(answer, CloseProtocol)
+		s.conn.closeAfter(errorMessage(why, re), CloseProtocol)
 		return
 	}
-	s.conn.send(answer)
+	s.answer(why, re)
+}
+
+// answer answers a frame that cannot be served now, which is not its client's
+// fault.
+func (s *socket) answer(why refusal, re string) { s.conn.send(errorMessage(why, re)) }
+
+func errorMessage(why refusal, re string) []byte {
+	return message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
 }
 
 // sendAway tells a client to come back later, to another node.

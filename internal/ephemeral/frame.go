@@ -2,6 +2,7 @@ package ephemeral
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,6 +42,18 @@ func (s State) String() string { return stateNames[s] }
 
 // MarshalText writes the state's name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *State) UnmarshalText(name []byte) error {
+	state, ok := ParseState(string(name))
+	if !ok {
+		return errState
+	}
+	*s = state
+	return nil
+}
+
+var errState = errors.New("a state is online, away or offline")
 
 // ParseState reads what String writes.
 func ParseState(name string) (State, bool) {
