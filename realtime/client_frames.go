@@ -8,7 +8,7 @@ type (
 	clientResume struct {
 		Type  string   `json:"type" enum:"resume"`
 		ID    string   `json:"id,omitempty" maxLength:"64" example:"1" doc:"The client's own, for re of what answers."`
-		At    []string `json:"at,omitempty" nullable:"false" doc:"The last position of each partition that the client was given; partitions that are left out stand at 0. Empty: begin here."`
+		At    []string `json:"at,omitempty" doc:"The last position of each partition that the client was given; partitions that are left out stand at 0. Empty: begin here."`
 		Epoch int      `json:"epoch,omitempty" minimum:"0" example:"1" doc:"That of the hello in which the positions were given; 0: not known."`
 	}
 	clientRefresh struct {

@@ -33,8 +33,8 @@ type (
 	readyFrame struct {
 		Type          string             `json:"type" enum:"ready"`
 		UserID        domain.ID          `json:"user_id"`
-		Conversations []conversationHead `json:"conversations" nullable:"false" doc:"Those that the user is in now."`
-		At            []string           `json:"at" nullable:"false" doc:"One position a partition: where the stream begins, or the client's own when it resumes."`
+		Conversations []conversationHead `json:"conversations" doc:"Those that the user is in now."`
+		At            []string           `json:"at" doc:"One position a partition: where the stream begins, or the client's own when it resumes."`
 	}
 	conversationHead struct {
 		ID  domain.ID `json:"id"`
@@ -43,7 +43,7 @@ type (
 	resumedFrame struct {
 		Type     string   `json:"type" enum:"resumed"`
 		Replayed int      `json:"replayed" minimum:"0" example:"3" doc:"How many events were."`
-		At       []string `json:"at" nullable:"false" doc:"One position a partition: where the replay ended."`
+		At       []string `json:"at" doc:"One position a partition: where the replay ended."`
 	}
 	// gapFrame has one of the two ids: UserID for the user's own stream.
 	gapFrame struct {
@@ -66,8 +66,8 @@ type (
 	}
 	errorFrame struct {
 		Type         string `json:"type" enum:"error"`
-		Code         string `json:"code" doc:"What was refused, for programs; never changes."`
-		Message      string `json:"message" doc:"What was refused and what to do, for people."`
+		Code         string `json:"code" example:"type_unknown" doc:"What was refused, for programs; never changes."`
+		Message      string `json:"message" example:"This type of frame is not known; see the protocol." doc:"What was refused and what to do, for people."`
 		Re           string `json:"re,omitempty" maxLength:"64" example:"7" doc:"The id of the frame that is refused, if it could be read and had one."`
 		RetryAfterMS int64  `json:"retry_after_ms,omitempty" minimum:"1" example:"1000" doc:"After that long the same may be accepted."`
 	}

@@ -20,8 +20,11 @@ import (
 // Subprotocol is what this package speaks; clients must offer it.
 const Subprotocol = "ping.v1.json"
 
-// Register serves the stream at GET /v1/stream.
-func (h *Hub) Register(e *echo.Echo) { e.GET("/v1/stream", h.serve) }
+// Register serves the stream at GET /v1/stream, and its contract.
+func (h *Hub) Register(e *echo.Echo) {
+	e.GET("/v1/stream", h.serve)
+	e.GET("/asyncapi.json", serveAsyncAPI)
+}
 
 // serve checks a request in full, upgrades it and returns; the stream lives on
 // in goroutines of its own, which hold nothing of the request.
