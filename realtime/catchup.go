@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"ping/domain"
 )
@@ -24,7 +25,13 @@ var errBehind = errors.New("this node has not caught up with the log")
 // cut-off; and releases what was held back. When too much came meanwhile to be
 // held, it was dropped, and another round goes on from the cut-off.
 func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
-	if err := s.hub.starting.Acquire(ctx, 1); err != nil {
+	began, m := time.Now(), s.hub.metrics
+	m.starting.Inc()
+	defer m.starting.Dec()
+	m.waiting.Inc()
+	err := s.hub.starting.Acquire(ctx, 1)
+	m.waiting.Dec()
+	if err != nil {
 		return err
 	}
 	defer s.hub.starting.Release(1)
@@ -44,6 +51,7 @@ func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
 		case err != nil:
 			return err
 		case s.conn.release(u.resumed()):
+			m.startSeconds.Observe(time.Since(began).Seconds())
 			return nil
 		default:
 			u.from = u.cut
@@ -264,6 +272,7 @@ func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
 			return err
 		}
 		for _, part := range spans.clip(0, st.head) {
+			u.hub.metrics.gaps.Inc()
 			out = append(out, st.gap(part)...)
 		}
 	}

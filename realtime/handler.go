@@ -26,9 +26,17 @@ func (h *Hub) Register(e *echo.Echo) {
 	e.GET("/asyncapi.json", serveAsyncAPI)
 }
 
-// serve checks a request in full, upgrades it and returns; the stream lives on
-// in goroutines of its own, which hold nothing of the request.
 func (h *Hub) serve(c echo.Context) error {
+	err := h.open(c)
+	if err != nil {
+		h.metrics.refuse(err)
+	}
+	return err
+}
+
+// open checks a request in full, upgrades it and returns; the stream lives on
+// in goroutines of its own, which hold nothing of the request.
+func (h *Hub) open(c echo.Context) error {
 	r := c.Request()
 	if err := h.check(r); err != nil {
 		return err
@@ -138,7 +146,7 @@ func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.socket.conn = newConn(c, w.socket.hub.cfg, &w.socket.hub.drains)
+	w.socket.conn = newConn(c, w.socket.hub.cfg, &w.socket.hub.drains, w.socket.hub.metrics)
 	w.socket.conn.socket = w.socket
 	return w.socket.conn, rw, nil
 }

@@ -28,6 +28,7 @@ type Hub struct {
 	cfg     Config
 	logger  *slog.Logger
 	melody  *melody.Melody
+	metrics *metrics
 
 	users      users
 	partitions []*partition // made by Run
@@ -60,6 +61,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		left:       make(chan struct{}, 1),
 		background: background, stop: stop,
 	}
+	h.metrics = newMetrics(h)
 	h.melody = newMelody(h)
 	return h
 }
@@ -131,6 +133,8 @@ func (h *Hub) follow(ctx context.Context, p *partition) error {
 		}
 		began := time.Now()
 		writes, frames := p.take(events)
+		h.metrics.writes.Add(float64(writes))
+		h.metrics.events.Add(float64(frames))
 		h.pacer.pace(ctx, time.Since(began), writes, frames)
 	}
 }

@@ -271,7 +271,7 @@ func (s *socket) refuse(why refusal, re string) {
 	s.refusals++
 	s.lastRefused = now
 	if s.refusals >= maxRefusals {
-		s.conn.closeAfter(errorMessage(why, re), CloseProtocol)
+		s.conn.closeAfter(s.errorMessage(why, re), CloseProtocol)
 		return
 	}
 	s.answer(why, re)
@@ -279,9 +279,10 @@ func (s *socket) refuse(why refusal, re string) {
 
 // answer answers a frame that cannot be served now, which is not its client's
 // fault.
-func (s *socket) answer(why refusal, re string) { s.conn.send(errorMessage(why, re)) }
+func (s *socket) answer(why refusal, re string) { s.conn.send(s.errorMessage(why, re)) }
 
-func errorMessage(why refusal, re string) []byte {
+func (s *socket) errorMessage(why refusal, re string) []byte {
+	s.hub.metrics.errors.WithLabelValues(why.Code).Inc()
 	return message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
 }
 
