@@ -77,7 +77,7 @@ func benchmarkFanOut(b *testing.B, rooms, members, run int, take func([][]*socke
 			accepted, err := listener.Accept()
 			require.NoError(b, err)
 			s := &socket{desks: make([]desk, 1)}
-			s.conn = newConn(accepted, Config{MaxPending: 1 << 30}.withDefaults(), &drains)
+			s.conn = newConn(accepted, Config{MaxPending: 1 << 30}.withDefaults(), &drains, newMetrics(nil))
 			s.conn.release(nil)
 			sockets[room] = append(sockets[room], s)
 			peers = append(peers, peer)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"ping/domain"
 )
@@ -24,6 +25,7 @@ var errBehind = errors.New("this node has not caught up with the log")
 // cut-off; and releases what was held back. When too much came meanwhile to be
 // held, it was dropped, and another round goes on from the cut-off.
 func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
+	began := time.Now()
 	if err := s.hub.turns.take(ctx); err != nil {
 		return err
 	}
@@ -44,6 +46,7 @@ func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
 		case err != nil:
 			return err
 		case s.conn.release(u.resumed()):
+			s.hub.metrics.startSeconds.Observe(time.Since(began).Seconds())
 			return nil
 		default:
 			u.from = u.cut
@@ -264,6 +267,7 @@ func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
 			return err
 		}
 		for _, part := range spans.clip(0, st.head) {
+			u.hub.metrics.gaps.Inc()
 			out = append(out, st.gap(part)...)
 		}
 	}

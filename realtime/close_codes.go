@@ -39,24 +39,30 @@ const (
 // Codes of RFC 6455 that a client may see as well. All of them mean that the
 // client broke the WebSocket protocol, so reconnecting does not help.
 const (
-	closeInvalidText CloseCode = 1007 // a text frame that is not UTF-8; 1002 and 1009 are sent by gorilla
+	closeMalformed   CloseCode = 1002 // sent by gorilla
+	closeInvalidText CloseCode = 1007
+	closeTooBig      CloseCode = 1009 // sent by gorilla
 )
 
-var closeReasons = map[CloseCode]string{
-	CloseRestart:     "restart: reconnect and resume",
-	CloseSlow:        "too slow: reconnect and resume",
-	CloseExpired:     "access token expired: refresh it, reconnect and resume",
-	CloseResumeLate:  "resume came too late: reconnect with ?resume=1",
-	CloseInternal:    "internal error: reconnect and resume",
-	CloseBusy:        "busy: reconnect later and resume",
-	CloseProtocol:    "too many invalid frames",
-	CloseLoggedOut:   "session ended",
-	CloseErased:      "user erased",
-	closeInvalidText: "text frames are UTF-8",
+// closeReasons have every code that the server closes with: its name, for
+// programs and metrics, and the reason that the close message tells.
+var closeReasons = map[CloseCode]struct{ name, reason string }{
+	CloseRestart:     {"restart", "restart: reconnect and resume"},
+	CloseSlow:        {"slow", "too slow: reconnect and resume"},
+	CloseExpired:     {"expired", "access token expired: refresh it, reconnect and resume"},
+	CloseResumeLate:  {"resume_late", "resume came too late: reconnect with ?resume=1"},
+	CloseInternal:    {"internal", "internal error: reconnect and resume"},
+	CloseBusy:        {"busy", "busy: reconnect later and resume"},
+	CloseProtocol:    {"protocol", "too many invalid frames"},
+	CloseLoggedOut:   {"logged_out", "session ended"},
+	CloseErased:      {"erased", "user erased"},
+	closeMalformed:   {"malformed", "what came is not WebSocket"},
+	closeInvalidText: {"invalid_text", "text frames are UTF-8"},
+	closeTooBig:      {"too_big", "a message has at most 64 KiB"},
 }
 
 // Reconnect reports whether a client may reconnect and resume by itself after
 // this code.
 func (c CloseCode) Reconnect() bool { return c >= 4000 && c < 4500 }
 
-func (c CloseCode) String() string { return strconv.Itoa(int(c)) + " " + closeReasons[c] }
+func (c CloseCode) String() string { return strconv.Itoa(int(c)) + " " + closeReasons[c].reason }

@@ -22,6 +22,7 @@ type conn struct {
 	maxPending int
 	grace      time.Duration
 	drains     *sync.WaitGroup // counts the goroutines that wait for clients
+	metrics    *metrics
 	heartbeat  time.Duration
 	silent     int // heartbeats since the client was heard; used by Read alone
 
@@ -55,8 +56,8 @@ type conn struct {
 
 var errConnClosed = errors.New("the connection is closed")
 
-func newConn(c net.Conn, cfg Config, drains *sync.WaitGroup) *conn {
-	w := &conn{Conn: c, maxPending: cfg.MaxPending, grace: cfg.CloseGrace, heartbeat: cfg.Heartbeat, drains: drains, holding: true}
+func newConn(c net.Conn, cfg Config, drains *sync.WaitGroup, m *metrics) *conn {
+	w := &conn{Conn: c, maxPending: cfg.MaxPending, grace: cfg.CloseGrace, heartbeat: cfg.Heartbeat, drains: drains, metrics: m, holding: true}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		// Both are hints: a connection that refuses them still works.
 		_ = tcp.SetNoDelay(true)
@@ -117,9 +118,20 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	c.write(b)
 	if len(b) > 0 && b[0] == closeOpcode {
-		c.end()
+		c.end(closedByGorilla(b))
 	}
 	return len(b), nil
+}
+
+// closedByGorilla tells why it closes: of itself because of what it read, and
+// else because the client did, whose code it repeats.
+func closedByGorilla(b []byte) CloseCode {
+	if len(b) >= 4 {
+		if code := CloseCode(b[2])<<8 | CloseCode(b[3]); code == closeMalformed || code == closeTooBig {
+			return code
+		}
+	}
+	return closeByClient
 }
 
 // SetWriteDeadline does nothing: Write never waits, and a deadline that
@@ -237,7 +249,7 @@ func (c *conn) write(messages []byte) {
 	}
 	if q := c.queued(); q > 0 && q+len(messages) > c.maxPending {
 		c.pending = append(c.pending, closeMessage(CloseSlow)...)
-		c.end()
+		c.end(CloseSlow)
 		return
 	}
 	c.pending = append(c.pending, messages...)
@@ -348,14 +360,15 @@ func (c *conn) closeAfter(messages []byte, code CloseCode) {
 		return
 	}
 	c.write(append(messages, closeMessage(code)...))
-	c.end()
+	c.end(code)
 }
 
 // end lets nothing follow the close message just queued; c.mu is held.
-func (c *conn) end() {
+func (c *conn) end(code CloseCode) {
 	if c.closing || c.closed {
 		return
 	}
+	c.metrics.closed(code)
 	c.closing, c.held = true, nil
 	c.relieve()
 	c.cut = time.AfterFunc(c.grace, func() {
@@ -385,6 +398,9 @@ func (c *conn) Close() error {
 func (c *conn) shut() {
 	if c.closed {
 		return
+	}
+	if !c.closing {
+		c.metrics.closed(closeNone)
 	}
 	c.closed, c.held = true, nil
 	if c.cut != nil {

@@ -22,7 +22,7 @@ func pipe(t testing.TB, cfg Config) (*conn, net.Conn) {
 	accepted, err := listener.Accept()
 	require.NoError(t, err)
 	var drains sync.WaitGroup
-	c := newConn(accepted, cfg.withDefaults(), &drains)
+	c := newConn(accepted, cfg.withDefaults(), &drains, newMetrics(nil))
 	t.Cleanup(func() {
 		_ = c.Close()
 		_ = peer.Close()
@@ -120,7 +120,7 @@ func TestConn(t *testing.T) {
 	t.Run("works_without_a_descriptor", func(t *testing.T) {
 		one, other := net.Pipe()
 		var drains sync.WaitGroup
-		c := newConn(one, Config{}.withDefaults(), &drains)
+		c := newConn(one, Config{}.withDefaults(), &drains, newMetrics(nil))
 		c.send([]byte("hello"))
 		got := make([]byte, 5)
 		_, err := io.ReadFull(other, got)

@@ -85,7 +85,7 @@ func (h *Hub) handOn(messages []ephemeral.Message) {
 		if messages[0].Kind == ephemeral.KindStealth {
 			s.conn.push(b.out)
 		} else if !s.conn.offer(b.out) {
-			h.dropped.Add(1)
+			h.metrics.drop(messages[0].Kind)
 		}
 	}
 }

@@ -1,6 +1,25 @@
 package realtime
 
-import "time"
+import (
+	"time"
+
+	"ping/domain"
+	"ping/internal/auth"
+	"ping/internal/web"
+)
+
+// The refusals before the upgrade, in problem+json.
+var (
+	errUpgradeRequired = &domain.Error{Code: "upgrade_required", Message: "This is a WebSocket: send an upgrade request, version 13, over HTTP/1.1."}
+	errSubprotocol     = &domain.Error{Code: "subprotocol_required", Message: "Offer the subprotocol " + Subprotocol + " in Sec-WebSocket-Protocol."}
+	errOrigin          = &domain.Error{Code: "origin_not_allowed", Message: "Pages of this origin may not open a stream here."}
+	errShuttingDown    = &domain.Error{Code: "shutting_down", Message: "This node is shutting down; try again, and another will answer."}
+)
+
+// upgradeRefusals are all of them.
+var upgradeRefusals = []*domain.Error{
+	errUpgradeRequired, errSubprotocol, errOrigin, errShuttingDown, web.ErrBusy, web.ErrUnauthenticated, auth.ErrTicketInvalid,
+}
 
 // refusal is the content of an `error` frame. The stream goes on after it.
 type refusal struct {
@@ -26,3 +45,9 @@ var (
 	errForbidden       = refusal{Code: "forbidden", Message: "Your role in this conversation does not allow that."}
 	errEphemeral       = refusal{Code: "ephemeral_unavailable", Message: "Stealth messages, typing and presence are away for the moment; messages are not affected. Try again later.", RetryAfter: time.Second}
 )
+
+// refusals are all of them, for the contract and the metrics.
+var refusals = []refusal{
+	errFrameInvalid, errFrameTooLarge, errFrameBinary, errFrameRate, errTypeUnknown, errResumeInvalid, errPositionUnknown,
+	errEpochChanged, errTokenInvalid, errTokenOfOther, errPresenceInvalid, errNotInside, errForbidden, errEphemeral,
+}

@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"bufio"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,7 +13,6 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/labstack/echo/v4"
 
-	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/web"
 )
@@ -20,20 +20,23 @@ import (
 // Subprotocol is what this package speaks; clients must offer it.
 const Subprotocol = "ping.v1.json"
 
-// The refusals before the upgrade, in problem+json.
-var (
-	errUpgradeRequired = &domain.Error{Code: "upgrade_required", Message: "This is a WebSocket: send an upgrade request, version 13, over HTTP/1.1."}
-	errSubprotocol     = &domain.Error{Code: "subprotocol_required", Message: "Offer the subprotocol " + Subprotocol + " in Sec-WebSocket-Protocol."}
-	errOrigin          = &domain.Error{Code: "origin_not_allowed", Message: "Pages of this origin may not open a stream here."}
-	errShuttingDown    = &domain.Error{Code: "shutting_down", Message: "This node is shutting down; try again, and another will answer."}
-)
+// Register serves the stream at GET /v1/stream, and its contract.
+func (h *Hub) Register(e *echo.Echo) {
+	e.GET("/v1/stream", h.serve)
+	e.GET("/asyncapi.json", serveAsyncAPI)
+}
 
-// Register serves the stream at GET /v1/stream.
-func (h *Hub) Register(e *echo.Echo) { e.GET("/v1/stream", h.serve) }
-
-// serve checks a request in full, upgrades it and returns; the stream lives on
-// in a goroutine of its own, which holds nothing of the request.
 func (h *Hub) serve(c echo.Context) error {
+	err := h.open(c)
+	if err != nil {
+		h.metrics.refuse(err)
+	}
+	return err
+}
+
+// open checks a request in full, upgrades it and returns; the stream lives on
+// in goroutines of its own, which hold nothing of the request.
+func (h *Hub) open(c echo.Context) error {
 	r := c.Request()
 	if err := h.check(r); err != nil {
 		return err
@@ -64,7 +67,7 @@ func (h *Hub) check(r *http.Request) error {
 	case h.draining.Load():
 		return errShuttingDown
 	case r.ProtoMajor != 1 || !websocket.IsWebSocketUpgrade(r) || r.Header.Get("Sec-Websocket-Version") != "13" ||
-		len(r.Header.Get("Sec-Websocket-Key")) != 24:
+		!keyValid(r.Header.Get("Sec-Websocket-Key")):
 		return errUpgradeRequired
 	case !slices.Contains(websocket.Subprotocols(r), Subprotocol):
 		return errSubprotocol
@@ -77,6 +80,12 @@ func (h *Hub) check(r *http.Request) error {
 	default:
 		return web.ErrBusy
 	}
+}
+
+// keyValid tells what gorilla takes: 16 bytes in base64.
+func keyValid(key string) bool {
+	b, err := base64.StdEncoding.DecodeString(key)
+	return err == nil && len(b) == 16
 }
 
 // originAllowed keeps pages of other sites from opening a stream with what a
@@ -129,7 +138,7 @@ func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.socket.conn = newConn(c, w.socket.hub.cfg, &w.socket.hub.drains)
+	w.socket.conn = newConn(c, w.socket.hub.cfg, &w.socket.hub.drains, w.socket.hub.metrics)
 	return w.socket.conn, rw, nil
 }
 

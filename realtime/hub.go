@@ -29,6 +29,7 @@ type Hub struct {
 	cfg      Config
 	logger   *slog.Logger
 	upgrader *websocket.Upgrader
+	metrics  *metrics
 
 	users      users
 	people     *people
@@ -38,7 +39,6 @@ type Hub struct {
 	sightings  *sightings
 	expiry     expiry
 	began      chan struct{} // told when the ephemeral lane is listened to anew
-	dropped    atomic.Int64  // typing and presence that a slow client was not given
 	pacer      *pacer
 	turns      *turns
 	ready      chan struct{} // closed when the partitions have caught up
@@ -59,7 +59,7 @@ type Hub struct {
 func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets, lane *ephemeral.Store, cfg Config, logger *slog.Logger) *Hub {
 	cfg = cfg.withDefaults()
 	background, stop := context.WithCancel(context.Background())
-	return &Hub{
+	h := &Hub{
 		log: log, pool: pool, tokens: tokens, tickets: tickets, cfg: cfg, logger: logger,
 		users:      users{sockets: map[domain.ID][]*socket{}},
 		people:     newPeople(),
@@ -75,6 +75,8 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		left:       make(chan struct{}, 1),
 		background: background, stop: stop,
 	}
+	h.metrics = newMetrics(h)
+	return h
 }
 
 // Run follows the log until ctx ends; then it cuts the streams that are left
@@ -148,6 +150,8 @@ func (h *Hub) follow(ctx context.Context, p *partition) error {
 		}
 		began := time.Now()
 		writes, frames := p.take(events)
+		h.metrics.writes.Add(float64(writes))
+		h.metrics.events.Add(float64(frames))
 		h.pacer.pace(ctx, time.Since(began), writes, frames)
 	}
 }

@@ -13,6 +13,13 @@ const (
 	// the count begins anew after refusalsForgotten without one.
 	maxRefusals       = 5
 	refusalsForgotten = time.Minute
+	// framesPerSecond is how fast a client may send frames for long, and
+	// frameBurst how many at once; more are refused.
+	framesPerSecond = 20
+	frameBurst      = 40
+	// typingExpiry is how long a client shows that a member is writing without
+	// hearing it again.
+	typingExpiry = 6 * time.Second
 	// maxReference bounds a client frame's id, in bytes.
 	maxReference = 64
 	// announcedWait is how long an announced `resume` is waited for.

@@ -211,6 +211,7 @@ type client struct {
 	at     map[string]string
 	seen   map[string][]int64 // seqs of each conversation, in order of arrival
 	events []frame
+	told   *seenFrames // what it saw and sent, if a test asks
 }
 
 func (w *world) token(user domain.ID) string {
@@ -259,7 +260,7 @@ func (c *client) sendResume() {
 	for p, position := range c.at {
 		at = append(at, p+":"+position)
 	}
-	c.write(map[string]any{"type": "resume", "at": at, "epoch": 1})
+	c.say(map[string]any{"type": "resume", "at": at, "epoch": 1})
 }
 
 func (c *client) write(frame any) {
@@ -276,7 +277,18 @@ func (c *client) writeRaw(typ websocket.MessageType, b []byte) {
 	require.NoError(c.t, c.conn.Write(ctx, typ, b))
 }
 
-// read returns the next frame and keeps what it tells.
+// say writes a frame that is as the contract has it.
+func (c *client) say(frame any) {
+	c.t.Helper()
+	b, err := json.Marshal(frame)
+	require.NoError(c.t, err)
+	require.NoError(c.t, theContract(c.t).check("client.", b), "%s", b)
+	c.told.add("client.", b)
+	c.writeRaw(websocket.MessageText, b)
+}
+
+// read returns the next frame, which has to be as the contract has it, and
+// keeps what it tells.
 func (c *client) read(ctx context.Context) (frame, error) {
 	typ, b, err := c.conn.Read(ctx)
 	if err != nil {
@@ -286,6 +298,8 @@ func (c *client) read(ctx context.Context) (frame, error) {
 	if err := json.Unmarshal(b, &f); err != nil || typ != websocket.MessageText {
 		return frame{}, fmt.Errorf("%s message %s: %w", typ, b, err)
 	}
+	require.NoError(c.t, theContract(c.t).check("", b), "%s", b)
+	c.told.add("", b)
 	switch f.Type {
 	case "event":
 		var at string

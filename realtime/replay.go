@@ -30,6 +30,7 @@ func (u *upturn) replay(ctx context.Context, streams []stream, ids []domain.ID) 
 			if part.to-part.from >= int64(u.hub.cfg.MaxReplay) {
 				// Before the events of its partition: a client that is cut
 				// amid those and resumes from them has been told.
+				u.hub.metrics.gaps.Inc()
 				out = append(out, st.gap(part)...)
 				continue
 			}
@@ -135,6 +136,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 		c := merged[0]
 		out = appendMessage(out, c.page[0].Frame)
 		u.replayed++
+		u.hub.metrics.replayed.Inc()
 		c.page = c.page[1:]
 		if len(out) >= sendBuffer {
 			if err := u.pace(ctx, out); err != nil {

@@ -32,6 +32,7 @@ type socket struct {
 	cancel    context.CancelFunc
 
 	// Used by the reading goroutine alone.
+	rate        frameRate
 	refusals    int
 	lastRefused time.Time
 	typed       typed
@@ -71,8 +72,9 @@ func (s *socket) start() {
 	s.conn.send(message(helloFrame{
 		Type: "hello", SessionID: s.claims.SessionID, Epoch: h.log.Epoch(), HeartbeatMS: h.cfg.Heartbeat.Milliseconds(),
 		Limits: limits{
-			FrameBytes: maxFrame, Refusals: maxRefusals, ReplayEvents: h.cfg.MaxReplay,
+			FrameBytes: maxFrame, FramesPerSecond: framesPerSecond, Refusals: maxRefusals, ReplayEvents: h.cfg.MaxReplay,
 			PendingBytes: h.cfg.MaxPending, ResumeWaitMS: h.cfg.ResumeWait.Milliseconds(),
+			TypingExpiryMS: typingExpiry.Milliseconds(), PresenceMembers: presenceMembers,
 		},
 	}))
 	h.sockets.Add(1)
@@ -181,6 +183,13 @@ func (s *socket) survive() {
 // receive handles a text message of the client.
 func (s *socket) receive(payload []byte) {
 	defer s.survive()
+	if s.refusals >= maxRefusals {
+		return // it is closing: whatever a flood still brings is not looked at
+	}
+	if !s.rate.take(time.Now()) {
+		s.refuse(errFrameRate, "")
+		return
+	}
 	if len(payload) > maxFrame {
 		s.refuse(errFrameTooLarge, "")
 		return
@@ -284,8 +293,11 @@ func (s *socket) refresh(frame clientFrame) {
 }
 
 // refuse answers a frame that cannot be accepted; after a few, the stream is
-// closed.
+// closed. So a flood is answered a few times and no more.
 func (s *socket) refuse(why refusal, re string) {
+	if s.refusals >= maxRefusals {
+		return
+	}
 	now := time.Now()
 	if now.Sub(s.lastRefused) > refusalsForgotten {
 		s.refusals = 0
@@ -293,7 +305,7 @@ func (s *socket) refuse(why refusal, re string) {
 	s.refusals++
 	s.lastRefused = now
 	if s.refusals >= maxRefusals {
-		s.conn.closeAfter(errorMessage(why, re), CloseProtocol)
+		s.conn.closeAfter(s.errorMessage(why, re), CloseProtocol)
 		return
 	}
 	s.answer(why, re)
@@ -301,9 +313,10 @@ func (s *socket) refuse(why refusal, re string) {
 
 // answer answers a frame that cannot be served now, which is not its client's
 // fault.
-func (s *socket) answer(why refusal, re string) { s.conn.send(errorMessage(why, re)) }
+func (s *socket) answer(why refusal, re string) { s.conn.send(s.errorMessage(why, re)) }
 
-func errorMessage(why refusal, re string) []byte {
+func (s *socket) errorMessage(why refusal, re string) []byte {
+	s.hub.metrics.errors.WithLabelValues(why.Code).Inc()
 	return message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
 }
 

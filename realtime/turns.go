@@ -14,6 +14,7 @@ import (
 // whom that would be long are told to come back.
 type turns struct {
 	free    *semaphore.Weighted
+	taken   atomic.Int64
 	waiting atomic.Int64
 	most    int64 // that may wait
 }
@@ -27,18 +28,27 @@ func newTurns(cfg Config) *turns {
 
 // take waits for a turn, unless too many do.
 func (t *turns) take(ctx context.Context) error {
-	if t.free.TryAcquire(1) {
-		return nil
+	if !t.free.TryAcquire(1) {
+		defer t.waiting.Add(-1)
+		if t.waiting.Add(1) > t.most {
+			return errBusy
+		}
+		if err := t.free.Acquire(ctx, 1); err != nil {
+			return err
+		}
 	}
-	defer t.waiting.Add(-1)
-	if t.waiting.Add(1) > t.most {
-		return errBusy
-	}
-	return t.free.Acquire(ctx, 1)
+	t.taken.Add(1)
+	return nil
 }
 
 // again waits for a turn that was given up for a while, whoever else waits and
 // whatever becomes of its taker: who has it gives it back.
-func (t *turns) again() { _ = t.free.Acquire(context.Background(), 1) } // no end, no error
+func (t *turns) again() {
+	_ = t.free.Acquire(context.Background(), 1) // no end, no error
+	t.taken.Add(1)
+}
 
-func (t *turns) give() { t.free.Release(1) }
+func (t *turns) give() {
+	t.taken.Add(-1)
+	t.free.Release(1)
+}

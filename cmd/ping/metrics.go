@@ -12,8 +12,7 @@ func (n *node) newMetricsRegistry() *prometheus.Registry {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	registry.MustRegister(
-		n.log, n.runner, n.limiter,
-		gauge("ping_streams", "Open streams of this node.", func() float64 { return float64(n.hub.Sockets()) }),
+		n.log, n.runner, n.limiter, n.hub,
 		gauge("ping_database_connections", "Connections to Postgres.", func() float64 { return float64(n.pool.Stat().TotalConns()) }),
 		gauge("ping_database_connections_in_use", "Connections to Postgres that are in use.", func() float64 { return float64(n.pool.Stat().AcquiredConns()) }),
 		collectors.NewGoCollector(),

@@ -22,6 +22,7 @@ var permissions = []row{
 	{route: "GET /metrics", open: true, answers: everyone("200")},
 	{route: "GET /docs", open: true, answers: everyone("200")},
 	{route: "GET /openapi.json", open: true, answers: everyone("200")},
+	{route: "GET /asyncapi.json", open: true, answers: everyone("200")},
 	{route: "GET /v1/stream", header: upgrade, answers: everyone("101")},
 
 	{route: "POST /v1/auth/register", body: `{"email":"$email","password":"` + password + `","display_name":"Someone"}`, open: true, answers: everyone("201")},

@@ -33,6 +33,22 @@ func TestReadmeNamesEverySetting(t *testing.T) {
 	}
 }
 
+// TestReadmeTellsWhatToWatch: of the stream it names all metrics that there
+// are, and no other.
+func TestReadmeTellsWhatToWatch(t *testing.T) {
+	_, section, found := strings.Cut(readme(t), "### What to watch\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	names := func(pattern, text string) (all []string) {
+		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			all = append(all, match[1])
+		}
+		return all
+	}
+	metrics := fetch(t, startNode(t, newWorld(t))+"/metrics")
+	require.ElementsMatch(t, names(`# TYPE (ping_stream\w+)`, string(metrics)), names("`(ping_stream\\w+)", section))
+}
+
 // TestReadmeConversation does what the README tells a newcomer to do, word by
 // word but for the address.
 func TestReadmeConversation(t *testing.T) {

@@ -69,27 +69,27 @@ func ParseState(name string) (State, bool) {
 type (
 	// StealthFrame tells a stealth message.
 	StealthFrame struct {
-		Type string `json:"type"`
+		Type string `json:"type" enum:"stealth"`
 		Stealth
 	}
 	// StealthGoneFrame tells that it is gone.
 	StealthGoneFrame struct {
-		Type           string    `json:"type"`
+		Type           string    `json:"type" enum:"stealth_gone"`
 		ConversationID domain.ID `json:"conversation_id"`
 		ID             domain.ID `json:"id"`
-		Reason         string    `json:"reason" enum:"expired,withdrawn"`
+		Reason         string    `json:"reason" enum:"expired,withdrawn" doc:"withdrawn: by its author."`
 	}
 	// TypingFrame tells that a member is writing, or not any more.
 	TypingFrame struct {
-		Type           string    `json:"type"`
+		Type           string    `json:"type" enum:"typing"`
 		ConversationID domain.ID `json:"conversation_id"`
 		UserID         domain.ID `json:"user_id"`
 		On             bool      `json:"on"`
-		ExpiresInMS    int64     `json:"expires_in_ms,omitempty"`
+		ExpiresInMS    int64     `json:"expires_in_ms,omitempty" minimum:"1" example:"6000" doc:"Stop showing it after that long, unless it comes again; absent when on is false."`
 	}
 	// PresenceFrame tells that a user's presence is another one.
 	PresenceFrame struct {
-		Type string `json:"type"`
+		Type string `json:"type" enum:"presence"`
 		Presence
 	}
 )

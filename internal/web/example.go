@@ -23,14 +23,14 @@ func addExamples(api *huma.OpenAPI) {
 func addExample(registry huma.Registry, content map[string]*huma.MediaType) {
 	for _, media := range content {
 		if media.Example == nil && media.Schema != nil {
-			media.Example = exampleOf(registry, media.Schema)
+			media.Example = ExampleOf(registry, media.Schema)
 		}
 	}
 }
 
-// exampleOf makes an example of a schema. The contract's shapes do not contain
+// ExampleOf makes an example of a schema. The contract's shapes do not contain
 // themselves.
-func exampleOf(registry huma.Registry, s *huma.Schema) any {
+func ExampleOf(registry huma.Registry, s *huma.Schema) any {
 	if s.Ref != "" {
 		s = registry.SchemaFromRef(s.Ref)
 	}
@@ -40,17 +40,17 @@ func exampleOf(registry huma.Registry, s *huma.Schema) any {
 	case len(s.Enum) > 0:
 		return s.Enum[0]
 	case len(s.AnyOf) > 0:
-		return exampleOf(registry, s.AnyOf[0])
+		return ExampleOf(registry, s.AnyOf[0])
 	}
 	switch s.Type {
 	case huma.TypeObject:
 		object := map[string]any{}
 		for name, property := range s.Properties {
-			object[name] = exampleOf(registry, property)
+			object[name] = ExampleOf(registry, property)
 		}
 		return object
 	case huma.TypeArray:
-		return []any{exampleOf(registry, s.Items)}
+		return []any{ExampleOf(registry, s.Items)}
 	case huma.TypeInteger, huma.TypeNumber:
 		return 1
 	case huma.TypeBoolean:

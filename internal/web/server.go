@@ -36,9 +36,7 @@ func New(logger *slog.Logger) *Server {
 	e.HTTPErrorHandler = errorHandler(logger)
 	e.Use(observe(logger))
 
-	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
-	registry.RegisterTypeAlias(reflect.TypeFor[domain.ID](), reflect.TypeFor[uuidSchema]())
-	registry.RegisterTypeAlias(reflect.TypeFor[domain.Role](), reflect.TypeFor[roleSchema]())
+	registry := Schemas()
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -130,10 +128,20 @@ func (s *Server) serveDocs() {
 	})
 }
 
-// uuidSchema and roleSchema describe domain types, which know no OpenAPI.
+// Schemas makes a registry of schemas that knows the domain's types: those know
+// no OpenAPI.
+func Schemas() huma.Registry {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(reflect.TypeFor[domain.ID](), reflect.TypeFor[uuidSchema]())
+	registry.RegisterTypeAlias(reflect.TypeFor[domain.Role](), reflect.TypeFor[roleSchema]())
+	registry.RegisterTypeAlias(reflect.TypeFor[domain.Kind](), reflect.TypeFor[kindSchema]())
+	return registry
+}
+
 type (
 	uuidSchema struct{}
 	roleSchema struct{}
+	kindSchema struct{}
 )
 
 func (uuidSchema) Schema(huma.Registry) *huma.Schema {
@@ -142,4 +150,8 @@ func (uuidSchema) Schema(huma.Registry) *huma.Schema {
 
 func (roleSchema) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Enum: []any{"reader", "member", "admin", "owner"}}
+}
+
+func (kindSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Enum: []any{string(domain.Direct), string(domain.Group)}}
 }

@@ -1,0 +1,131 @@
+package realtime
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ping/domain"
+	"ping/internal/ephemeral"
+)
+
+// metrics are the hub's own; a Hub is a prometheus.Collector of them.
+type metrics struct {
+	refused      *prometheus.CounterVec
+	closes       *prometheus.CounterVec
+	errors       *prometheus.CounterVec
+	dropped      *prometheus.CounterVec
+	events       prometheus.Counter
+	writes       prometheus.Counter
+	replayed     prometheus.Counter
+	gaps         prometheus.Counter
+	startSeconds prometheus.Histogram
+	all          []prometheus.Collector
+}
+
+func newMetrics(h *Hub) *metrics {
+	m := &metrics{}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		m.all = append(m.all, c)
+		return c
+	}
+	counters := func(name, help, label string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+		m.all = append(m.all, c)
+		return c
+	}
+	gauge := func(name, help string, value func() float64) {
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("ping_streams", "Open streams of this node.", func() float64 { return float64(h.Sockets()) })
+	gauge("ping_streams_starting", "Streams that start or replay.", func() float64 { return float64(h.turns.taken.Load()) })
+	gauge("ping_streams_waiting", "Streams that wait for their turn to start.", func() float64 { return float64(h.turns.waiting.Load()) })
+	m.refused = counters("ping_stream_refusals_total", "Requests for a stream that were refused before the upgrade.", "code")
+	m.closes = counters("ping_stream_closes_total", "Streams that ended, by their close code; client: by the client; none: the connection broke.", "code")
+	m.errors = counters("ping_stream_errors_total", "Frames of clients that were answered by error.", "code")
+	m.dropped = counters("ping_stream_dropped_total", "Frames that a client was not sent because it reads slowly; never events.", "type")
+	m.events = counter("ping_stream_events_total", "Events handed to streams as they happened, counted for each stream.")
+	m.writes = counter("ping_stream_writes_total", "Writes to streams that carried them.")
+	m.replayed = counter("ping_stream_events_replayed_total", "Events that streams which resumed had missed.")
+	m.gaps = counter("ping_stream_gaps_total", "Gaps told to streams in place of events.")
+	m.startSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "ping_stream_start_seconds", Help: "Time from a client's first frame, or the end of the wait for it, until its stream was live.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+	})
+	m.all = append(m.all, m.startSeconds)
+	m.beginAtZero()
+	return m
+}
+
+// beginAtZero makes every code visible before it first happens, so that the
+// first time is a rise.
+func (m *metrics) beginAtZero() {
+	for _, why := range upgradeRefusals {
+		m.refused.WithLabelValues(why.Code)
+	}
+	for _, why := range refusals {
+		m.errors.WithLabelValues(why.Code)
+	}
+	for code := range closeReasons {
+		m.closes.WithLabelValues(labelOf(code))
+	}
+	m.closes.WithLabelValues(labelOf(closeByClient))
+	m.closes.WithLabelValues(labelOf(closeNone))
+	for _, typ := range []string{"typing", "presence"} {
+		m.dropped.WithLabelValues(typ)
+	}
+}
+
+// How a stream ends without a code of ours. A client may choose any number, so
+// what it chose is no label.
+const (
+	closeNone     CloseCode = 0 // the connection broke, or was cut
+	closeByClient CloseCode = 1
+)
+
+func labelOf(code CloseCode) string {
+	switch code {
+	case closeNone:
+		return "none"
+	case closeByClient:
+		return "client"
+	}
+	return strconv.Itoa(int(code))
+}
+
+// closed counts the end of a stream.
+func (m *metrics) closed(code CloseCode) { m.closes.WithLabelValues(labelOf(code)).Inc() }
+
+// refuse counts a request that was refused before the upgrade.
+func (m *metrics) refuse(err error) {
+	code := "internal"
+	if refusal := (*domain.Error)(nil); errors.As(err, &refusal) {
+		code = refusal.Code
+	}
+	m.refused.WithLabelValues(code).Inc()
+}
+
+// drop counts that a slow client was not sent typing, or presence.
+func (m *metrics) drop(kind ephemeral.Kind) {
+	typ := "typing"
+	if kind == ephemeral.KindPresence {
+		typ = "presence"
+	}
+	m.dropped.WithLabelValues(typ).Inc()
+}
+
+// Describe implements prometheus.Collector.
+func (h *Hub) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range h.metrics.all {
+		c.Describe(ch)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (h *Hub) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range h.metrics.all {
+		c.Collect(ch)
+	}
+}
