@@ -1,15 +1,11 @@
 package realtime
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"ping/domain"
 )
 
 // errAhead says that a client knows a position that the log does not have.
@@ -122,16 +118,8 @@ func (u *upturn) round(ctx context.Context) error {
 	}
 	u.hub.at(stepSubscribed)
 	streams := u.streams()
-	ids := make([]domain.ID, len(streams))
-	for i, st := range streams {
-		ids[i] = st.id
-	}
-	heads, err := u.hub.log.VersionsAt(ctx, ids, u.cut)
-	if err != nil {
+	if err := u.setHeads(ctx, streams); err != nil {
 		return err
-	}
-	for i := range streams {
-		streams[i].head = heads[i]
 	}
 	if !u.greeted {
 		u.greeted = true
@@ -144,7 +132,7 @@ func (u *upturn) round(ctx context.Context) error {
 	case u.from == nil:
 		return nil
 	}
-	return u.replay(ctx, streams, ids)
+	return u.replay(ctx, streams)
 }
 
 // subscribe attaches the socket to all partitions, in the rooms of which its
@@ -222,29 +210,6 @@ func (u *upturn) scan(ctx context.Context, p *partition, upTo int64) error {
 	return nil
 }
 
-// stream is a conversation that the user is or was in, or the user's own
-// stream, and its version at the cut-off.
-type stream struct {
-	id        domain.ID
-	partition int
-	own       bool
-	spans     membership
-	head      int64
-}
-
-// streams lists what the client may see, the own stream last.
-func (u *upturn) streams() []stream {
-	var streams []stream
-	for partition, of := range u.known.of {
-		for id, spans := range of {
-			streams = append(streams, stream{id: id, partition: partition, spans: spans})
-		}
-	}
-	slices.SortFunc(streams, func(a, b stream) int { return bytes.Compare(a.id[:], b.id[:]) })
-	user := u.socket.user
-	return append(streams, stream{id: user, partition: u.hub.log.PartitionOf(user), own: true, spans: membership{{from: 1}}})
-}
-
 func (u *upturn) ready(streams []stream) []byte {
 	frame := readyFrame{Type: "ready", UserID: u.socket.user, Conversations: []conversationHead{}, At: atStrings(u.cut)}
 	if u.from != nil {
@@ -272,14 +237,4 @@ func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
 		}
 	}
 	return u.pace(ctx, out)
-}
-
-func (st *stream) gap(part span) []byte {
-	frame := gapFrame{Type: "gap", FromSeq: part.from, ToSeq: part.to}
-	if st.own {
-		frame.UserID = st.id
-	} else {
-		frame.ConversationID = st.id
-	}
-	return message(frame)
 }

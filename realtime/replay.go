@@ -12,7 +12,11 @@ import (
 // a partition go out in the order of their positions, whichever conversations
 // they are of: so at every moment the last position that the client has seen
 // of a partition is one that it can resume from.
-func (u *upturn) replay(ctx context.Context, streams []stream, ids []domain.ID) error {
+func (u *upturn) replay(ctx context.Context, streams []stream) error {
+	ids := make([]domain.ID, len(streams))
+	for i, st := range streams {
+		ids[i] = st.id
+	}
 	seen, err := u.hub.log.VersionsAt(ctx, ids, u.from)
 	if err != nil {
 		return err

@@ -110,15 +110,18 @@ func (l *Log) EventByID(ctx context.Context, id domain.ID) (*Event, error) {
 
 // VersionsAt returns, in the order of the streams, the version that each had
 // when its partition stood at positions[partition]; 0 for none. The cost is
-// logarithmic in how much the stream has grown since.
+// logarithmic in how much the stream has grown since; of one that has not,
+// which is most, a look at its row.
 func (l *Log) VersionsAt(ctx context.Context, streams []domain.ID, positions []int64) ([]int64, error) {
 	at := make([]int64, len(streams))
 	for i, id := range streams {
 		at[i] = positions[l.PartitionOf(id)]
 	}
 	rows, err := l.pool.Query(ctx, `
-SELECT log.version_at(s.stream, s.position)
-  FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS s (stream, position, idx) ORDER BY s.idx`, uuids(streams), at)
+SELECT CASE WHEN t.stream IS NULL THEN 0 WHEN t.position <= s.position THEN t.version
+            ELSE log.version_at(s.stream, s.position) END
+  FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS s (stream, position, idx)
+  LEFT JOIN log.streams AS t ON t.stream = s.stream ORDER BY s.idx`, uuids(streams), at)
 	if err != nil {
 		return nil, fmt.Errorf("read versions at positions: %w", err)
 	}
