@@ -23,6 +23,7 @@ type conn struct {
 	drains     *sync.WaitGroup // counts the goroutines that wait for clients
 	metrics    *metrics
 	socket     *socket
+	inflow     bucket // used by Read alone
 
 	mu       sync.Mutex
 	pending  []byte // not yet written

@@ -157,7 +157,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 }
 
 // pace sends what was gathered and waits until the client has taken most of
-// it. Whoever waits for a client gives others the turn to start.
+// it.
 func (u *upturn) pace(ctx context.Context, out []byte) error {
 	if len(out) > 0 {
 		u.socket.conn.send(out)
@@ -165,11 +165,5 @@ func (u *upturn) pace(ctx context.Context, out []byte) error {
 	if u.socket.conn.idle() {
 		return ctx.Err()
 	}
-	u.hub.starting.Release(1)
-	err := u.socket.conn.relief(ctx)
-	// Taken back in any case: catchUp gives it back.
-	if again := u.hub.starting.Acquire(context.WithoutCancel(ctx), 1); err == nil {
-		err = again
-	}
-	return err
+	return u.aside(ctx, func() error { return u.socket.conn.relief(ctx) })
 }
