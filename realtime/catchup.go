@@ -165,13 +165,29 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 // wait lets the partition come to what the read models and the client have
 // seen already.
 func (u *upturn) wait(ctx, bounded context.Context, p *partition) error {
-	if p.reach(bounded, u.known.positions[p.id]) != nil {
+	if u.reach(bounded, p, u.known.positions[p.id]) != nil {
 		return cmp.Or(ctx.Err(), errBehind)
 	}
-	if u.from != nil && p.reach(bounded, u.from[p.id]) != nil {
+	if u.from != nil && u.reach(bounded, p, u.from[p.id]) != nil {
 		return cmp.Or(ctx.Err(), errAhead)
 	}
 	return nil
+}
+
+// reach waits until the partition is at a position. Whoever has to wait gives
+// others the turn to start: clients may name positions that never come.
+func (u *upturn) reach(ctx context.Context, p *partition, wanted int64) error {
+	if p.at() >= wanted {
+		return nil
+	}
+	return u.aside(func() error { return p.reach(ctx, wanted) })
+}
+
+// aside waits for something and gives others the turn to start meanwhile.
+func (u *upturn) aside(wait func() error) error {
+	u.hub.turns.give()
+	defer u.hub.turns.again() // in any case: catchUp gives it back
+	return wait()
 }
 
 // attach attaches to one partition. Where the partition does not remember all

@@ -24,7 +24,8 @@ type conn struct {
 	drains     *sync.WaitGroup // counts the goroutines that wait for clients
 	metrics    *metrics
 	heartbeat  time.Duration
-	silent     int // heartbeats since the client was heard; used by Read alone
+	silent     int    // heartbeats since the client was heard; used by Read alone
+	inflow     bucket // used by Read alone
 
 	mu       sync.Mutex
 	pending  []byte // not yet written
@@ -94,6 +95,10 @@ func (c *conn) Read(b []byte) (int, error) {
 		n, err := c.Conn.Read(b)
 		if n > 0 {
 			c.silent = 0
+			if !c.inflow.takeBytes(time.Now(), n) {
+				c.close(CloseProtocol)
+				return 0, errFlood
+			}
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err

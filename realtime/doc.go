@@ -1,6 +1,7 @@
 // Package realtime serves the stream: one WebSocket a device, which carries
 // what happens in all of its user's conversations. This is the document of the
-// protocol; a client can be written from it.
+// protocol; a client can be written from it. What frames look like is also at
+// GET /asyncapi.json, as AsyncAPI 3.0, made from the structs of the frames.
 //
 // # Opening
 //
@@ -172,6 +173,11 @@
 // with 1009, text that is not UTF-8 with 1007. All are in close_codes.go: after
 // 4000-4499, and when the connection breaks without a code, a client
 // reconnects, with backoff and jitter, and resumes; after 4500-4999 it does not.
+//
+// A client sends at most limits.frames_per_second, or twice as many at once;
+// the next is not read and is answered by rate_limited. Who sends more bytes
+// than such frames may have, whatever they are, is closed at once. Compression is
+// never agreed to.
 //
 // # How it is made
 //

@@ -17,6 +17,10 @@ const (
 	// frameBurst how many at once; more are refused.
 	framesPerSecond = 20
 	frameBurst      = 40
+	// bytesPerSecond and byteBurst bound all that is read of a client, which is
+	// somewhat more than its frames may have.
+	bytesPerSecond = 96 << 10
+	byteBurst      = 256 << 10
 	// typingExpiry is how long a client shows that a member is writing without
 	// hearing it again.
 	typingExpiry = 6 * time.Second

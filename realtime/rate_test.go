@@ -8,11 +8,11 @@ import (
 )
 
 func TestFrameRate(t *testing.T) {
-	var r frameRate
+	var b bucket
 	now := time.Now()
 	taken := func(tries int) (n int) {
 		for range tries {
-			if r.take(now) {
+			if b.takeFrame(now) {
 				n++
 			}
 		}
@@ -26,6 +26,19 @@ func TestFrameRate(t *testing.T) {
 	require.Equal(t, framesPerSecond, taken(1000))
 	now = now.Add(time.Hour)
 	require.Equal(t, frameBurst, taken(1000), "a long silence earns no more than the burst")
-	now = now.Add(-time.Hour)
-	require.Zero(t, taken(1), "a clock set back waits")
+}
+
+// TestByteRate: what frames may take is always within it.
+func TestByteRate(t *testing.T) {
+	var frames, bytes bucket
+	now := time.Now()
+	const header = 8
+	for range 10_000 {
+		if frames.takeFrame(now) {
+			require.True(t, bytes.takeBytes(now, maxFrame+header))
+		}
+		now = now.Add(time.Millisecond)
+	}
+	require.True(t, bytes.takeBytes(now.Add(time.Minute), maxMessage+header), "one that is refused for its size is read")
+	require.False(t, bytes.takeBytes(now, byteBurst))
 }

@@ -161,7 +161,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 }
 
 // pace sends what was gathered and waits until the client has taken most of
-// it. Whoever waits for a client gives others the turn to start.
+// it.
 func (u *upturn) pace(ctx context.Context, out []byte) error {
 	if len(out) > 0 {
 		u.socket.conn.send(out)
@@ -169,7 +169,5 @@ func (u *upturn) pace(ctx context.Context, out []byte) error {
 	if u.socket.conn.idle() {
 		return ctx.Err()
 	}
-	u.hub.turns.give()
-	defer u.hub.turns.again() // in any case: catchUp gives it back
-	return u.socket.conn.relief(ctx)
+	return u.aside(func() error { return u.socket.conn.relief(ctx) })
 }

@@ -270,6 +270,13 @@ func (p *partition) appendInside(sockets []*socket, conversation domain.ID) []*s
 	return sockets
 }
 
+// at returns up to where events have been handed on.
+func (p *partition) at() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.position
+}
+
 // reach waits until the partition is at a position.
 func (p *partition) reach(ctx context.Context, wanted int64) error {
 	for {

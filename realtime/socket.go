@@ -32,7 +32,7 @@ type socket struct {
 	cancel    context.CancelFunc
 
 	// Used by the reading goroutine alone.
-	rate        frameRate
+	rate        bucket
 	refusals    int
 	lastRefused time.Time
 	typed       typed
@@ -186,7 +186,7 @@ func (s *socket) receive(payload []byte) {
 	if s.refusals >= maxRefusals {
 		return // it is closing: whatever a flood still brings is not looked at
 	}
-	if !s.rate.take(time.Now()) {
+	if !s.rate.takeFrame(time.Now()) {
 		s.refuse(errFrameRate, "")
 		return
 	}

@@ -11,8 +11,10 @@ import (
 	"go/token"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -289,4 +291,37 @@ func TestHTTPServer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 201, response.StatusCode)
 	require.Equal(t, 30*time.Second, server.Config.ReadTimeout)
+}
+
+// TestSlowRequests: who begins a request and does not go on, or sends too much
+// of a header, holds a connection for a moment only.
+func TestSlowRequests(t *testing.T) {
+	s, _ := echoServer(t)
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = s.HTTPServer("")
+	require.LessOrEqual(t, server.Config.ReadHeaderTimeout, 5*time.Second)
+	require.Positive(t, server.Config.ReadHeaderTimeout)
+	server.Config.ReadHeaderTimeout = 200 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	var slow []net.Conn
+	for range 20 {
+		for _, begun := range []string{"", "GET", "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgr", "POST /v1/auth/login HTTP/1.1\r\nHost: x\r\n"} {
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = io.WriteString(conn, begun)
+			require.NoError(t, err)
+			slow = append(slow, conn)
+		}
+	}
+	response, err := server.Client().Get(server.URL + "/openapi.json")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, 200, response.StatusCode, "others do not notice")
+	for _, conn := range slow {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, err := io.Copy(io.Discard, conn) // until the server gives up
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
 }
