@@ -43,6 +43,15 @@ read models are compared with what was done, too: each message's body, edited_at
 pin, who is a member in which role, and each user's inbox and unread totals. Whoever has left must receive nothing until
 he is back.
 
+With --idle, sockets do nothing, and what the server's own process needs for them is measured: connects a second, its
+resident memory before, right after and when it fell no longer (Go gives memory back slowly), and its CPU meanwhile. Users are
+in blocks of 50, and each block in 20 groups. In the end every socket has to be open still, and to receive one message.
+With --users, fewer users hold several sockets each, which saves their registration. --metrics-url tells heap, stacks and
+goroutines too.
+
+With --storm, all sockets are cut at once when half is sent, and all come back at once, when the server lets them; how fast
+messages were acknowledged until then, and from the cut until the last socket had resumed, is told apart.
+
 CPU and memory are those of the servers and of all their children, by name: with "ping dev", its Postgres and Redis
 too. For a server whose Postgres runs apart, name both with --server-pid. All other data stays: run it against
 a server made for that.
@@ -52,6 +61,8 @@ Examples:
    ping load --groups 50 --members 10 --rate 200 --duration 60s                      latency at 200 messages a second
    ping load --groups 1 --members 500 --senders 1 --window 8 --closed-loop           one big group
    ping load --mix realistic --duration 60s --disconnects 100                        a busy group's edits, reactions, reads
+   ping load --idle 10000 --users 1000 --metrics-url http://127.0.0.1:8080/metrics   what sockets cost that do nothing
+   ping load --storm --groups 500 --rate 200 --duration 60s                          all sockets lost at once
    ping load --corpus chat.jsonl.gz --disconnects 200 --json figures.json            real chat, with lost connections`
 
 func loadCommand() *cli.Command {
@@ -64,7 +75,7 @@ func loadCommand() *cli.Command {
 			&cli.BoolFlag{Name: "allow-remote", Usage: "permit servers on other machines"},
 
 			&cli.StringFlag{Name: "corpus", Usage: "send the conversations of this `FILE`", TakesFile: true, Category: "Corpus"},
-			&cli.IntFlag{Name: "users", Value: 500, Usage: "how many users the nicks are mapped onto", Category: "Corpus"},
+			&cli.IntFlag{Name: "users", Value: 500, Usage: "how many users the nicks are mapped onto; with --idle, how many hold its sockets: one each unless given"},
 			&cli.IntFlag{Name: "conversations", Usage: "send only the first `N` conversations", Category: "Corpus"},
 			&cli.IntFlag{Name: "limit", Usage: "send only the first `N` messages of the file", Category: "Corpus"},
 
@@ -76,10 +87,15 @@ func loadCommand() *cli.Command {
 			&cli.IntFlag{Name: "body-size", Value: 80, Usage: "length of a body in `BYTES`", Category: "Generated load"},
 			&cli.StringFlag{Name: "mix", Value: "sends", Usage: "what senders do: sends, or realistic: all that members of a busy group do", Category: "Generated load"},
 
+			&cli.IntFlag{Name: "idle", Usage: "open `N` sockets that do nothing, and measure what they cost", Category: "Idle sockets"},
+			&cli.DurationFlag{Name: "quiet", Value: 10 * time.Second, Usage: "how long they are watched doing nothing", Category: "Idle sockets"},
+			&cli.StringSliceFlag{Name: "metrics-url", Usage: "ask a server's /metrics at `URL` for its memory too; repeatable", Category: "Idle sockets"},
+
 			&cli.IntFlag{Name: "senders", Value: 64, Usage: "how many senders; with --corpus, how many conversations at a time"},
 			&cli.DurationFlag{Name: "duration", Usage: "end the sending after this time; 30s where nothing else ends it"},
 			&cli.IntFlag{Name: "messages", Usage: "end the sending after `N` messages"},
 			&cli.IntFlag{Name: "disconnects", Usage: "cut `N` sockets during the sending; each resumes"},
+			&cli.BoolFlag{Name: "storm", Usage: "cut all sockets at once in the middle of the sending; all resume at once"},
 			&cli.DurationFlag{Name: "retry-for", Value: 2 * time.Minute, Usage: "how long a message is tried again before the run is given up"},
 			&cli.DurationFlag{Name: "settle", Value: 30 * time.Second, Usage: "how long sockets may stay behind at the end without receiving anything"},
 
@@ -116,6 +132,9 @@ func loadConfig(cmd *cli.Command) (load.Config, error) {
 		Conversations: cmd.Int("conversations"),
 		Limit:         cmd.Int("limit"),
 		Users:         cmd.Int("users"),
+		Idle:          cmd.Int("idle"),
+		Quiet:         cmd.Duration("quiet"),
+		MetricsURLs:   cmd.StringSlice("metrics-url"),
 		Groups:        cmd.Int("groups"),
 		Members:       cmd.Int("members"),
 		BodySize:      cmd.Int("body-size"),
@@ -126,6 +145,7 @@ func loadConfig(cmd *cli.Command) (load.Config, error) {
 		Duration:      cmd.Duration("duration"),
 		Messages:      cmd.Int("messages"),
 		Disconnects:   cmd.Int("disconnects"),
+		Storm:         cmd.Bool("storm"),
 		RetryFor:      cmd.Duration("retry-for"),
 		Settle:        cmd.Duration("settle"),
 		ServerPIDs:    cmd.IntSlice("server-pid"),
@@ -134,7 +154,10 @@ func loadConfig(cmd *cli.Command) (load.Config, error) {
 	if math.IsNaN(cfg.Rate) {
 		return cfg, fmt.Errorf("--rate is not a number")
 	}
-	if cfg.Corpus == "" && cfg.Duration == 0 && cfg.Messages == 0 {
+	if cfg.Idle > 0 && !cmd.IsSet("users") {
+		cfg.Users = cfg.Idle
+	}
+	if cfg.Corpus == "" && cfg.Idle == 0 && cfg.Duration == 0 && cfg.Messages == 0 {
 		cfg.Duration = 30 * time.Second
 	}
 	return cfg, nil

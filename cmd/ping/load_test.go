@@ -148,6 +148,24 @@ func TestLoadMix(t *testing.T) {
 	}
 }
 
+// TestLoadIdle: sockets that do nothing stay open, and are measured.
+func TestLoadIdle(t *testing.T) {
+	clearSettings(t)
+	w := newWorld(t)
+	addr := freeAddr(t)
+	serveAt(t, w, addr)
+	file := filepath.Join(t.TempDir(), "figures.json")
+	tool := runLoad(t, "--url", "http://"+addr, "--idle", "120", "--users", "30", "--quiet", "1s", "--json", file)
+	require.NoError(t, tool.Run(), "the verdict is the exit status")
+
+	f := figuresOf(t, file)
+	require.Equal(t, "passed", f.Verdict)
+	require.EqualValues(t, 120, f.Idle.Open)
+	require.EqualValues(t, 120, f.Deliveries)
+	require.Positive(t, f.Idle.ConnectsPerSecond)
+	require.Positive(t, f.Idle.Settled.ResidentMB)
+}
+
 // TestLoadFails: what is lost behind the back of the node is found.
 func TestLoadFails(t *testing.T) {
 	clearSettings(t)

@@ -23,8 +23,17 @@ type Config struct {
 	Conversations int
 	// Limit bounds how many messages of the corpus are sent; 0 sends all.
 	Limit int
-	// Users is how many users the corpus's nicks are mapped onto.
+	// Users is how many users the corpus's nicks are mapped onto, or how many
+	// share the sockets of Idle.
 	Users int
+
+	// Idle is how many sockets are opened to do nothing; 0 runs another load.
+	Idle int
+	// Quiet is how long they are watched doing nothing.
+	Quiet time.Duration
+	// MetricsURLs are where the servers tell their memory; none measures it from
+	// outside alone.
+	MetricsURLs []string
 
 	// Groups and Members give the size of a generated load: how many groups,
 	// and how many members each of them has.
@@ -51,6 +60,8 @@ type Config struct {
 
 	// Disconnects is how many sockets are cut during the run.
 	Disconnects int
+	// Storm cuts all sockets at once in the middle of the sending.
+	Storm bool
 	// RetryFor bounds how long one message is tried again.
 	RetryFor time.Duration
 	// Settle bounds each wait for sockets and history to catch up.
@@ -97,11 +108,22 @@ func (c Config) Check() error {
 	if c.Mix != "" && c.Mix != mixSends && c.Mix != mixRealistic {
 		wrong("--mix is %q; it is %s or %s", c.Mix, mixSends, mixRealistic)
 	}
+	if c.Idle != 0 {
+		between("idle", c.Idle, 1, maxUsers)
+		between("users", c.Users, 1, c.Idle)
+		if c.Quiet <= 0 || c.Corpus != "" || c.Mix == mixRealistic || c.Rate != 0 || c.Disconnects != 0 || c.Storm {
+			wrong("--idle is a load of its own: it takes none of --corpus, --mix, --rate, --disconnects, --storm; and --quiet is longer than 0")
+		}
+		return errors.Join(append(problems, roomFor(c.Idle))...)
+	}
 	if c.Corpus != "" {
 		if c.Mix == mixRealistic {
 			wrong("--mix is for a generated load: a corpus holds nothing but messages")
 		}
 		between("users", c.Users, 1, maxUsers)
+		if c.Storm {
+			wrong("--storm is for a generated load")
+		}
 		between("limit", c.Limit, 0, maxMessages)
 		between("conversations", c.Conversations, 0, 1_000_000)
 		if c.Rate != 0 {

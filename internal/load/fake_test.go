@@ -42,8 +42,12 @@ type fake struct {
 	onSend func(w http.ResponseWriter, n int) (answered bool)
 	// onStored may hide the answer to a message that was stored.
 	onStored func(w http.ResponseWriter, n int) (hidden bool)
-	// onFrame returns the frames that go out in place of one.
+	// onFrame returns the frames that go out in place of one; nil among them
+	// closes the stream.
 	onFrame func(user domain.ID, e fakeEvent) [][]byte
+	// onResume returns frames to answer a resume with in place of a replay; nil
+	// among them closes the stream as busy.
+	onResume func(user domain.ID) [][]byte
 	// onHistory changes what history holds, newest first.
 	onHistory func(messages []map[string]any) []map[string]any
 	// maxReplay is how many events a resume replays before it tells gaps.
@@ -287,9 +291,29 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	})
-	f.follow(ctx, user, resumeAt, write)
+	if resumeAt < 0 || !f.refusesResume(c, user, write) {
+		f.follow(ctx, user, resumeAt, write)
+	}
 	cancel()
 	reading.Wait()
+}
+
+// refusesResume answers a resume as onResume says.
+func (f *fake) refusesResume(c *websocket.Conn, user domain.ID, write func([]byte) bool) (closed bool) {
+	if f.onResume == nil {
+		return false
+	}
+	f.mu.Lock()
+	frames := f.onResume(user)
+	f.mu.Unlock()
+	for _, b := range frames {
+		if b == nil {
+			_ = c.Close(4005, "busy") // the client may be gone
+			return true
+		}
+		write(b)
+	}
+	return false
 }
 
 func readResume(ctx context.Context, c *websocket.Conn) (at int, err error) {
@@ -339,7 +363,7 @@ func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write f
 	} else if resumeAt >= 0 {
 		next = resumeAt
 	}
-	for ctx.Err() == nil {
+	for live := resumeAt < 0; ctx.Err() == nil; {
 		f.mu.Lock()
 		events, grown := f.log[next:], f.grown
 		var frames [][]byte
@@ -351,7 +375,13 @@ func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write f
 		f.mu.Unlock()
 		next += len(events)
 		for _, b := range frames {
-			if !write(b) {
+			if b == nil || !write(b) {
+				return
+			}
+		}
+		if !live {
+			live = true
+			if !write(fmt.Appendf(nil, `{"type":"resumed","replayed":%d,"at":["0:%d"]}`, len(frames), next)) {
 				return
 			}
 		}

@@ -25,11 +25,18 @@ const (
 	wrongMentions
 	wrongMembers
 	wrongInboxes // what a user is told to have read, or to be unread
+
+	// Of an idle run.
+	closedIdle // a socket that did nothing was closed
 	faultKinds
 )
 
 var faultNames = [faultKinds]string{"lost", "doubled", "out of order", "gaps in seq", "altered", "never sent", "protocol errors",
-	"wrong edits", "wrong deletions", "wrong reactions", "wrong pins", "wrong mentions", "wrong members", "wrong inboxes"}
+	"wrong edits", "wrong deletions", "wrong reactions", "wrong pins", "wrong mentions", "wrong members", "wrong inboxes",
+	"closed while idle"}
+
+// ofMix reports whether the fault is one that only a run with a mix can have.
+func (f fault) ofMix() bool { return f >= wrongEdits && f <= wrongInboxes }
 
 func (f fault) String() string { return faultNames[f] }
 

@@ -18,6 +18,9 @@ type plan struct {
 	senders       []*sender
 	// messages is how many messages will be sent; 0 when the time decides.
 	messages int
+	// idle is how many sockets the users of an idle run hold between them; 0 is
+	// one each.
+	idle int
 	// unlinked counts replies of a corpus whose parent is not a message in it;
 	// they are sent without reply_to.
 	unlinked int
@@ -168,6 +171,9 @@ func (s *sender) join(c *conversation) {
 	c.lines = append(c.lines, l)
 	s.lines = append(s.lines, l)
 }
+
+// sockets is how many sockets the users hold between them.
+func (p *plan) sockets() int { return max(p.idle, len(p.users)) }
 
 // rounds bounds how many messages a run may send.
 func (p *plan) rounds() int64 {

@@ -261,6 +261,17 @@ func (p *processes) figures() []ProcessFigures {
 	return all
 }
 
+// own is what the servers themselves use, without their children: their memory
+// in bytes, as the kernel counts it as resident, and ticks of CPU so far.
+func (p *processes) own() (resident int64, ticks uint64) {
+	all := p.list()
+	for _, pid := range p.roots(all) {
+		resident += p.resident(pid)
+		ticks += all[pid].ticks
+	}
+	return resident, ticks
+}
+
 // memory is a process's share of memory in bytes, or all that it has mapped
 // in where its share cannot be seen.
 func (p *processes) memory(pid int) int64 {
@@ -273,6 +284,13 @@ func (p *processes) memory(pid int) int64 {
 			}
 		}
 	}
+	return p.resident(pid)
+}
+
+// resident is all that a process has mapped in, in bytes; 0 when it cannot be
+// read.
+func (p *processes) resident(pid int) int64 {
+	folder := filepath.Join(p.root, strconv.Itoa(pid))
 	var size, resident int64
 	if text, err := os.ReadFile(filepath.Join(folder, "statm")); err == nil {
 		_, _ = fmt.Sscan(string(text), &size, &resident) // 0 when it cannot be read

@@ -29,6 +29,10 @@ type Figures struct {
 	Mix     string          `json:"mix,omitempty"`     // unless there was nothing but sends
 	Actions []ActionFigures `json:"actions,omitempty"` // of a mix
 
+	Idle *IdleFigures `json:"idle,omitempty"` // of an idle run
+
+	Storm *StormFigures `json:"storm,omitempty"` // of a run with one
+
 	Ack      Latency  `json:"ack"`
 	EndToEnd Latency  `json:"end_to_end"`
 	Lateness *Latency `json:"lateness,omitempty"` // of an open loop: how late sends began
@@ -82,6 +86,14 @@ func (f *Figures) Print(out io.Writer) {
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight}})
 	t.SetTitle("ping load, run " + f.Run)
 	f.loadRows(t)
+	if f.Idle != nil {
+		t.AppendSeparator()
+		f.Idle.rows(t)
+	}
+	if f.Storm != nil {
+		t.AppendSeparator()
+		f.Storm.rows(t)
+	}
 	t.AppendSeparator()
 	f.errorRows(t)
 	t.AppendSeparator()
@@ -92,8 +104,8 @@ func (f *Figures) Print(out io.Writer) {
 	t.AppendSeparator()
 	t.AppendRow(table.Row{"read back from history", count(f.History), ""})
 	for kind := range faultKinds {
-		if kind >= wrongEdits && f.Mix == "" {
-			break
+		if kind.ofMix() && f.Mix == "" || kind == closedIdle && f.Idle == nil {
+			continue
 		}
 		t.AppendRow(table.Row{kind.String(), count(f.Faults[kind.String()]), ""})
 	}

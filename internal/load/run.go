@@ -54,6 +54,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Figures, error) {
 	}
 	r := &run{cfg: cfg, id: newRunID(), plan: p, counts: newCounts(), clock: clock{time.Now()}, faults: &faults{}, progress: newProgress(out)}
 	// Beside the senders, users are set up, credentials renewed and gaps read.
+	r.servers = newProcesses(cfg)
 	r.api = newAPI(cfg.URLs, cfg.Senders*cfg.Window+len(p.users)+64, cfg.RetryFor)
 	defer r.api.close()
 	defer context.AfterFunc(ctx, r.api.close)()
@@ -61,6 +62,9 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Figures, error) {
 		return Figures{}, err
 	}
 	defer r.sockets.stop()
+	if cfg.Idle > 0 {
+		r.idle(ctx)
+	}
 	r.send(ctx)
 	r.judge(ctx)
 	r.figures.Print(out)
@@ -76,6 +80,9 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Figures, error) {
 }
 
 func planFor(cfg Config) (*plan, error) {
+	if cfg.Idle > 0 {
+		return idlePlan(cfg), nil
+	}
 	if cfg.Corpus == "" {
 		return generated(cfg), nil
 	}
@@ -96,7 +103,7 @@ func newRunID() string {
 // prepare registers users, creates groups and opens sockets.
 func (r *run) prepare(ctx context.Context) error {
 	p := r.plan
-	r.figures = Figures{Run: r.id, Users: len(p.users), Groups: len(p.conversations), Sockets: len(p.users), Unlinked: p.unlinked}
+	r.figures = Figures{Run: r.id, Users: len(p.users), Groups: len(p.conversations), Sockets: p.sockets(), Unlinked: p.unlinked}
 	var registered, created, opened atomic.Int64
 	end := r.progress.phase("registering users", int64(len(p.users)), registered.Load, nil)
 	err := registerAll(ctx, r.api, p, r.id, &registered)
@@ -122,14 +129,21 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.sockets, err = newSockets(ctx, r.api, r.counts, r.clock, r.faults, p); err != nil {
 		return fmt.Errorf("open sockets: %w", err)
 	}
-	end = r.progress.phase("opening sockets", int64(len(p.users)), opened.Load, nil)
+	if r.cfg.Idle > 0 {
+		r.expectIdle(ctx)
+	}
+	end = r.progress.phase("opening sockets", int64(p.sockets()), opened.Load, nil)
+	began := time.Now()
 	opening, cancel := context.WithTimeout(ctx, r.cfg.RetryFor)
 	defer cancel()
 	err = r.sockets.open(opening, func() { opened.Add(1) })
 	end()
 	if err != nil {
 		r.sockets.stop()
-		return fmt.Errorf("open sockets: %d of %d are ready: %w%s", opened.Load(), len(p.users), err, r.counts.summary())
+		return fmt.Errorf("open sockets: %d of %d are ready: %w%s", opened.Load(), p.sockets(), err, r.counts.summary())
+	}
+	if f := r.figures.Idle; f != nil {
+		f.ConnectsPerSecond = float64(p.sockets()) / time.Since(began).Seconds()
 	}
 	return nil
 }
@@ -137,7 +151,6 @@ func (r *run) prepare(ctx context.Context) error {
 // send sends everything, with the sockets cut and the credentials renewed
 // meanwhile, and waits until the sockets have caught up.
 func (r *run) send(ctx context.Context) {
-	r.servers = newProcesses(r.cfg)
 	r.servers.begin()
 	r.toolCPU = ownCPU()
 	r.sockets.reads.Store(0) // so far they opened the sockets
@@ -145,6 +158,9 @@ func (r *run) send(ctx context.Context) {
 	r.sending = &sending{
 		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
 		latency: newHistogram(), lateness: newHistogram(),
+	}
+	if r.cfg.Storm {
+		r.sending.storm = &r.sockets.storm
 	}
 	if r.cfg.Mix == mixRealistic {
 		r.sending.mix = newMixing(r.sending, r.faults)
@@ -156,6 +172,9 @@ func (r *run) send(ctx context.Context) {
 	meanwhile.Go(func() { keepCredentials(background, r.api, r.plan.users) })
 	meanwhile.Go(func() { r.keepSampling(background) })
 	cutting.Go(func() { r.sockets.cutAll(background, r.cfg.Disconnects, r.done, done) })
+	if r.cfg.Storm {
+		cutting.Go(func() { r.sockets.cutAtOnce(background, r.done, done, r.cfg.RetryFor) })
+	}
 
 	show := r.progress.phase("sending", 100, func() int64 { return int64(r.done() * 100) }, r.rates())
 	r.sending.all(ctx)
@@ -163,6 +182,10 @@ func (r *run) send(ctx context.Context) {
 	cutting.Wait()
 	show()
 	r.settle(ctx, func(c *conversation) int64 { return c.lastSeq.Load() })
+	if r.figures.Idle != nil {
+		r.figures.Idle.Open = r.sockets.connected.Load()
+		r.sockets.judgeIdle()
+	}
 	end()
 	meanwhile.Wait()
 	r.measure()
@@ -265,6 +288,9 @@ func (r *run) measure() {
 	if r.cfg.Rate > 0 {
 		late := s.lateness.figures()
 		f.Lateness = &late
+	}
+	if r.cfg.Storm {
+		f.Storm = h.storm.figures()
 	}
 	f.Servers = r.servers.figures()
 	var memory runtime.MemStats

@@ -22,6 +22,7 @@ type sending struct {
 	run      string  // part of every Idempotency-Key
 	plan     *plan
 	cfg      Config
+	storm    *storm     // nil: there is none
 	latency  *histogram // of acknowledgements
 	lateness *histogram // of starts behind the schedule of an open loop
 
@@ -112,6 +113,9 @@ func (s *sending) failed(err error) outcome {
 func (s *sending) acknowledged(c *courier, l *line, a ack, start int64) {
 	now := s.clock.now()
 	s.latency.record(now - start)
+	if s.storm != nil {
+		s.storm.acknowledged(start, now)
+	}
 	raise(&s.ended, now)
 	s.acked.Add(1)
 	l.conversation.heard(c)
@@ -131,6 +135,8 @@ func (s *sending) all(ctx context.Context) {
 	}
 	var wg sync.WaitGroup
 	switch {
+	case s.cfg.Idle > 0:
+		s.once(ctx, &wg)
 	case s.cfg.Corpus != "":
 		s.corpus(ctx, &wg, until)
 	case s.cfg.Rate > 0:
@@ -195,6 +201,20 @@ func appendBody(b []byte, sender int, n int64, size int) []byte {
 		b = append(b, filler[:min(len(filler), size-1-len(b))]...)
 	}
 	return append(b, '.') // trailing white space would be hard to see
+}
+
+// once sends one message of each sender.
+func (s *sending) once(ctx context.Context, wg *sync.WaitGroup) {
+	var next atomic.Int64
+	for range maxConnecting {
+		wg.Go(func() {
+			c := s.api.courier(s.counts)
+			var text []byte
+			for i := int(next.Add(1)) - 1; i < len(s.plan.senders) && s.mayStart(ctx, 0); i = int(next.Add(1)) - 1 {
+				text = s.next(ctx, c, s.plan.senders[i], text, s.clock.now())
+			}
+		})
+	}
 }
 
 // corpus sends conversations, --senders of them at a time.

@@ -30,6 +30,9 @@ type socket struct {
 	partial   []byte  // of a fragmented message
 	gaps      []gap   // told and not read yet
 	barred    bool    // the server said not to come back
+	losses    int     // connections that ended
+	comeBack  int64   // when the server asked it to come back, on the run's clock; 0 is at once
+	stormed   bool    // cut by the storm, and not resumed yet
 
 	expired   atomic.Bool  // credentials have to be renewed before connecting
 	cutting   atomic.Bool  // what the connection still holds is to be thrown away
@@ -193,6 +196,7 @@ func (s *socket) handle(f serverFrame) next {
 		s.begin(f)
 	case "resumed":
 		s.seen(f.At)
+		s.hub.storm.resumed(s)
 	case "gap":
 		if sub := s.subscriptions[f.Conversation]; sub != nil && f.FromSeq <= f.ToSeq {
 			s.gaps = append(s.gaps, gap{sub, span{f.FromSeq, f.ToSeq}})

@@ -31,6 +31,8 @@ type sockets struct {
 	waiting []arrival
 	looked  int64 // when waiting was last gone through
 
+	storm storm
+
 	latency    *histogram // end to end
 	connected  atomic.Int64
 	reconnects atomic.Int64
@@ -50,22 +52,26 @@ type arrival struct {
 }
 
 // maxConnecting bounds how many sockets connect at the same time.
-const maxConnecting = 32
+const maxConnecting = 64
 
-// newSockets makes a socket for each user, subscribed to the conversations
-// that he is a member of. Groups have been created by now.
+// newSockets makes the plan's sockets, each subscribed to the conversations that
+// its user is a member of. Groups have been created by now.
 func newSockets(ctx context.Context, a *api, c *counts, clock clock, f *faults, p *plan) (*sockets, error) {
-	h := &sockets{api: a, counts: c, clock: clock, faults: f, latency: newHistogram(), slots: make(chan struct{}, maxConnecting)}
+	h := &sockets{api: a, counts: c, clock: clock, faults: f, latency: newHistogram(), storm: newStorm(clock), slots: make(chan struct{}, maxConnecting)}
 	h.ctx, h.end = context.WithCancel(ctx)
-	for _, u := range p.users {
-		u.socket = &socket{hub: h, user: u, subscriptions: map[string]*subscription{}, ready: make(chan struct{})}
-		h.all = append(h.all, u.socket)
+	for i := range p.sockets() {
+		u := p.users[i%len(p.users)]
+		s := &socket{hub: h, user: u, subscriptions: map[string]*subscription{}, ready: make(chan struct{})}
+		u.sockets = append(u.sockets, s)
+		h.all = append(h.all, s)
 	}
 	for _, c := range p.conversations {
 		for _, u := range c.members {
-			sub := &subscription{conversation: c, socket: u.socket}
-			u.socket.subscriptions[c.idText] = sub
-			c.subscriptions = append(c.subscriptions, sub)
+			for _, s := range u.sockets {
+				sub := &subscription{conversation: c, socket: s}
+				s.subscriptions[c.idText] = sub
+				c.subscriptions = append(c.subscriptions, sub)
+			}
 		}
 	}
 	var err error
@@ -124,11 +130,13 @@ func (h *sockets) connect(s *socket) {
 }
 
 func (h *sockets) try(s *socket) error {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-h.ctx.Done():
-		return h.ctx.Err()
+	if h.storm.begun.Load() == 0 { // in a storm there is no order: all come at once
+		select {
+		case h.slots <- struct{}{}:
+			defer func() { <-h.slots }()
+		case <-h.ctx.Done():
+			return h.ctx.Err()
+		}
 	}
 	used := s.user.credentials.Load()
 	if s.expired.Load() {
@@ -166,19 +174,25 @@ func (h *sockets) try(s *socket) error {
 // lost is called by the reader when a connection is no more.
 func (h *sockets) lost(s *socket) {
 	h.connected.Add(-1)
+	s.losses++
+	after := time.Duration(max(s.comeBack-h.clock.now(), 0))
+	s.comeBack = 0
 	if h.ctx.Err() == nil && !s.barred {
 		h.wg.Go(func() {
 			// What all lost at once they do not all come back for at once.
-			if pause(h.ctx, rand.N(backoffFirst)) {
+			if pause(h.ctx, after+rand.N(backoffFirst)) {
 				h.connect(s)
 			}
 		})
 	}
 }
 
-// reconnectLater does what a `reconnect` frame asks for.
+// reconnectLater does what a `reconnect` frame asks for: the server closes, and
+// the socket comes back after that long. If the server has not closed by then,
+// the socket does.
 func (h *sockets) reconnectLater(s *socket, afterMS int64) {
 	after := time.Duration(min(max(afterMS, 0), 60_000)) * time.Millisecond
+	s.comeBack = h.clock.now() + int64(after)
 	was := s.link.generation()
 	h.wg.Go(func() {
 		if pause(h.ctx, after) && s.link.generation() == was {

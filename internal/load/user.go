@@ -26,7 +26,7 @@ type user struct {
 	credentials atomic.Pointer[credentials]
 	renewing    sync.Mutex
 
-	socket *socket
+	sockets []*socket // one, unless an idle run gives him several
 }
 
 // credentials are a session's tokens. They are replaced as a whole.
@@ -129,7 +129,7 @@ func (u *user) renew(ctx context.Context, a *api, used *credentials) error {
 }
 
 // keepCredentials renews each user's credentials in time and tells his
-// socket, until ctx ends.
+// sockets, until ctx ends.
 func keepCredentials(ctx context.Context, a *api, users []*user) {
 	for pause(ctx, 5*time.Second) {
 		for _, u := range users {
@@ -140,8 +140,8 @@ func keepCredentials(ctx context.Context, a *api, users []*user) {
 			if u.renew(ctx, a, used) != nil {
 				continue // tried again soon; a send that needs it says why it fails
 			}
-			if u.socket != nil {
-				u.socket.refresh(u.credentials.Load())
+			for _, s := range u.sockets {
+				s.refresh(u.credentials.Load())
 			}
 		}
 	}

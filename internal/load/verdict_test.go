@@ -61,13 +61,13 @@ func (s *scene) judge() *faults {
 	f := &faults{}
 	h := &sockets{faults: f, counts: newCounts(), latency: newHistogram()}
 	for i, u := range s.users {
-		u.socket = &socket{hub: h, user: u, subscriptions: map[string]*subscription{}, ready: make(chan struct{})}
-		sub := &subscription{conversation: s.conversation, socket: u.socket}
-		u.socket.subscriptions[s.conversation.idText] = sub
+		socket := &socket{hub: h, user: u, subscriptions: map[string]*subscription{}, ready: make(chan struct{})}
+		sub := &subscription{conversation: s.conversation, socket: socket}
+		socket.subscriptions[s.conversation.idText] = sub
 		s.conversation.subscriptions = append(s.conversation.subscriptions, sub)
-		u.socket.message(fmt.Appendf(nil, `{"type":"ready","conversations":[{"id":%q,"seq":%d}],"at":["3:103"]}`, someGroup, s.ready), 1)
+		socket.message(fmt.Appendf(nil, `{"type":"ready","conversations":[{"id":%q,"seq":%d}],"at":["3:103"]}`, someGroup, s.ready), 1)
 		for _, e := range s.frames[i] {
-			u.socket.message(eventFrame(e.partition, e.position, someGroup, e.seq, string(e.name), e.id, ""), 1)
+			socket.message(eventFrame(e.partition, e.position, someGroup, e.seq, string(e.name), e.id, ""), 1)
 		}
 	}
 	judge(&plan{conversations: []*conversation{s.conversation}}, map[*conversation][]stored{s.conversation: s.history}, f)

@@ -1,0 +1,189 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+// Users of an idle run are in blocks, and each block in groups that have all of
+// it: as a department of a firm is in its channels.
+const (
+	blockUsers  = 50
+	blockGroups = 20
+)
+
+// idlePlan makes the plan of --idle. One group of each block is sent into at the
+// end, so that every socket is asked once whether it still receives.
+func idlePlan(cfg Config) *plan {
+	p := &plan{idle: cfg.Idle}
+	for i := range cfg.Users {
+		p.users = append(p.users, &user{number: i})
+	}
+	for from := 0; from < cfg.Users; from += blockUsers {
+		block := p.users[from:min(from+blockUsers, cfg.Users)]
+		s := &sender{number: len(p.senders), user: block[0], window: 1}
+		p.senders = append(p.senders, s)
+		for g := range blockGroups {
+			c := &conversation{name: fmt.Sprintf("Idle group %d", len(p.conversations)+1), members: block}
+			p.conversations = append(p.conversations, c)
+			if g == 0 {
+				s.join(c)
+			}
+		}
+	}
+	p.messages = len(p.senders)
+	return p
+}
+
+// roomFor checks that so many sockets can be open. The limit is the hard one:
+// Go's runtime raises a process's soft limit to it at the start.
+func roomFor(sockets int) error {
+	const others = 1000 // calls over HTTP, and what the process has open itself
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("getrlimit: %w", err)
+	}
+	if uint64(limit.Cur) < uint64(sockets+others) {
+		return fmt.Errorf("--idle %d takes %d open files, and this process may have %d; raise it with ulimit -Hn", sockets, sockets+others, limit.Cur)
+	}
+	return nil
+}
+
+// IdleFigures are what sockets that do nothing cost the servers.
+type IdleFigures struct {
+	ConnectsPerSecond float64      `json:"connects_per_second"`
+	Before            MemoryFigure `json:"before"`  // any socket was opened
+	Opened            MemoryFigure `json:"opened"`  // right after the last was ready
+	Settled           MemoryFigure `json:"settled"` // when memory fell no longer
+	SettledSeconds    float64      `json:"settled_seconds"`
+	// KBPerSocket is what resident memory grew by from before to settled, and
+	// LiveKBPerSocket what heap and stacks in use did.
+	KBPerSocket     float64 `json:"kb_per_socket"`
+	LiveKBPerSocket float64 `json:"live_kb_per_socket,omitempty"`
+	QuietSeconds    float64 `json:"quiet_seconds"`
+	QuietCPUPercent float64 `json:"quiet_cpu_percent"` // of one core
+	Open            int64   `json:"open"`              // at the end
+}
+
+// MemoryFigure is what the servers use, all of them together. What only they
+// know is 0 unless they are asked.
+type MemoryFigure struct {
+	ResidentMB float64 `json:"resident_mb"`
+	HeapMB     float64 `json:"heap_in_use_mb,omitempty"`
+	StackMB    float64 `json:"stack_in_use_mb,omitempty"`
+	Goroutines int64   `json:"goroutines,omitempty"`
+}
+
+// expectIdle measures the servers before sockets are opened.
+func (r *run) expectIdle(ctx context.Context) {
+	r.figures.Idle = &IdleFigures{Before: r.memory(ctx)}
+}
+
+// memory asks for the servers' memory, from outside and of themselves.
+func (r *run) memory(ctx context.Context) (m MemoryFigure) {
+	resident, _ := r.servers.own()
+	m.ResidentMB = float64(resident) / (1 << 20)
+	for _, url := range r.cfg.MetricsURLs {
+		if err := m.ask(ctx, url); err != nil && ctx.Err() == nil {
+			r.counts.failed("metrics: " + err.Error())
+		}
+	}
+	return m
+}
+
+// idle watches sockets that do nothing: first until the servers' memory does
+// not fall any more, then what CPU they take.
+func (r *run) idle(ctx context.Context) {
+	f := r.figures.Idle
+	f.Opened = r.memory(ctx)
+	r.sockets.beginIdle()
+	quiet, end := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { keepCredentials(quiet, r.api, r.plan.users) })
+	defer renewing.Wait()
+	defer end()
+
+	show := r.progress.phase("idle sockets", int64(len(r.sockets.all)), r.sockets.connected.Load, nil)
+	defer show()
+	began := time.Now()
+	r.awaitLeast(ctx)
+	f.Settled, f.SettledSeconds = r.memory(ctx), time.Since(began).Seconds()
+	sockets := float64(len(r.sockets.all))
+	f.KBPerSocket = (f.Settled.ResidentMB - f.Before.ResidentMB) * 1024 / sockets
+	f.LiveKBPerSocket = (f.Settled.HeapMB + f.Settled.StackMB - f.Before.HeapMB - f.Before.StackMB) * 1024 / sockets
+
+	_, before := r.servers.own()
+	began = time.Now()
+	pause(ctx, r.cfg.Quiet)
+	_, after := r.servers.own()
+	f.QuietSeconds = time.Since(began).Seconds()
+	if after > before { // a server that was restarted begins at 0
+		f.QuietCPUPercent = float64(after-before) / ticksPerSecond / f.QuietSeconds * 100
+	}
+}
+
+// settleMost bounds how long memory is waited for. A server gives memory back
+// slowly, long after it was needed.
+const settleMost = time.Minute
+
+// awaitLeast waits until the servers' memory has not fallen by a hundredth for
+// as long as Quiet.
+func (r *run) awaitLeast(ctx context.Context) {
+	began := time.Now()
+	least, since := int64(0), began
+	for time.Since(since) < r.cfg.Quiet && time.Since(began) < settleMost {
+		if resident, _ := r.servers.own(); least == 0 || resident < least-least/100 {
+			least, since = resident, time.Now()
+		}
+		if !pause(ctx, min(time.Second, r.cfg.Quiet/4)) {
+			return
+		}
+	}
+}
+
+// beginIdle counts lost connections from now on.
+func (h *sockets) beginIdle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.all {
+		s.losses = 0
+	}
+}
+
+// judgeIdle reports the sockets that were closed since beginIdle, though they
+// may have come back.
+func (h *sockets) judgeIdle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, s := range h.all {
+		if s.losses > 0 {
+			h.faults.report(closedIdle, "socket %d, of user %d, %d times", i, s.user.number, s.losses)
+		}
+	}
+}
+
+func (f *IdleFigures) rows(t table.Writer) {
+	t.AppendRow(table.Row{"connects/s", fmt.Sprintf("%.0f", f.ConnectsPerSecond), "until each was ready"})
+	for _, m := range []struct {
+		when string
+		MemoryFigure
+	}{{"before", f.Before}, {"right after", f.Opened}, {"settled", f.Settled}} {
+		detail := ""
+		if m.Goroutines > 0 {
+			detail = fmt.Sprintf("heap and stacks in use %.1f + %.1f MB, %s goroutines", m.HeapMB, m.StackMB, count(m.Goroutines))
+		}
+		t.AppendRow(table.Row{"resident memory " + m.when, fmt.Sprintf("%.1f MB", m.ResidentMB), detail})
+	}
+	detail := fmt.Sprintf("resident, settled %.0f s after the last", f.SettledSeconds)
+	if f.Settled.HeapMB > 0 {
+		detail += fmt.Sprintf("; %.1f KB of heap and stacks", f.LiveKBPerSocket)
+	}
+	t.AppendRow(table.Row{"memory a socket", fmt.Sprintf("%.1f KB", f.KBPerSocket), detail})
+	t.AppendRow(table.Row{"CPU of idle sockets", fmt.Sprintf("%.1f %%", f.QuietCPUPercent), fmt.Sprintf("of one core, over %.0f s", f.QuietSeconds)})
+	t.AppendRow(table.Row{"open at the end", count(f.Open), ""})
+}

@@ -1,0 +1,88 @@
+package load
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"ping/domain"
+)
+
+func TestStorm(t *testing.T) {
+	f := newFake(t)
+	cfg := f.config()
+	cfg.Storm, cfg.Messages, cfg.Window = true, 1500, 2
+	figures, err := f.run(t.Context(), cfg)
+	requirePassed(t, figures, err)
+	require.EqualValues(t, figures.Sockets, figures.Cuts)
+	require.EqualValues(t, figures.Sockets, figures.Reconnects)
+	require.EqualValues(t, 4*1500, figures.Deliveries)
+	require.EqualValues(t, figures.Sockets, figures.Storm.Sockets)
+	require.Positive(t, figures.Storm.Seconds)
+	require.Positive(t, figures.Storm.AckBefore.Max)
+	require.Positive(t, figures.Storm.AckWithin.Max)
+	require.LessOrEqual(t, figures.Storm.Away.P50, figures.Storm.Away.Max)
+}
+
+// TestStormBusy: a socket comes back after as long as a busy server says.
+func TestStormBusy(t *testing.T) {
+	f := newFake(t)
+	busy := map[domain.ID]bool{}
+	f.onResume = func(user domain.ID) [][]byte {
+		if busy[user] {
+			return nil
+		}
+		busy[user] = true
+		return [][]byte{[]byte(`{"type":"reconnect","after_ms":300,"reason":"busy"}`), nil}
+	}
+	cfg := f.config()
+	cfg.Storm = true
+	figures, err := f.run(t.Context(), cfg)
+	requirePassed(t, figures, err)
+	require.Greater(t, figures.Storm.Seconds, 0.3)
+	require.GreaterOrEqual(t, figures.Storm.Away.P50, 300.0)
+	require.EqualValues(t, 2*figures.Sockets, figures.Reconnects)
+	require.EqualValues(t, figures.Sockets, figures.Errors["socket closed with 4005"])
+}
+
+func TestStormFails(t *testing.T) {
+	t.Run("when_a_resume_loses_a_message", func(t *testing.T) {
+		f := newFake(t)
+		resumed := map[domain.ID]bool{}
+		f.onResume = func(user domain.ID) [][]byte { resumed[user] = true; return nil }
+		var last []byte
+		f.onFrame = func(user domain.ID, e fakeEvent) [][]byte {
+			if e.name == "message.sent" && resumed[user] && last == nil {
+				last = e.frame
+			}
+			if last != nil && slices.Equal(last, e.frame) {
+				return nil
+			}
+			return [][]byte{e.frame}
+		}
+		cfg := f.config()
+		cfg.Storm = true
+		figures, err := f.run(t.Context(), cfg)
+		require.ErrorIs(t, err, ErrFailed)
+		require.Positive(t, figures.Faults[lost.String()], "%v", figures.Faults)
+	})
+	t.Run("when_a_socket_does_not_come_back", func(t *testing.T) {
+		f := newFake(t)
+		var one domain.ID
+		f.onResume = func(user domain.ID) [][]byte {
+			if one.IsZero() || one == user {
+				one = user
+				return [][]byte{nil}
+			}
+			return nil
+		}
+		cfg := f.config()
+		cfg.Storm, cfg.RetryFor = true, 500*time.Millisecond
+		figures, err := f.run(t.Context(), cfg)
+		require.ErrorIs(t, err, ErrFailed)
+		require.Positive(t, figures.Faults[broken.String()], "%v", figures.Faults)
+		require.Zero(t, figures.Storm.Seconds)
+	})
+}
