@@ -43,14 +43,14 @@ func TestTurns(t *testing.T) {
 	require.Less(t, f.AfterMS, (busyLeast + time.Second).Milliseconds())
 	require.Equal(t, CloseBusy, late.closed())
 
-	sent := n.send(group, user, "meanwhile")
+	n.send(group, user, "meanwhile")
 	close(goOn)
 	for _, c := range append(waiting, first) {
 		c.until("ready")
 	}
 	require.Zero(t, n.hub.turns.waiting.Load())
 	late.resume(n)
-	sent = n.send(group, user, "afterwards")
+	sent := n.send(group, user, "afterwards")
 	for _, c := range append(waiting, first, late) {
 		c.untilEvent(sent)
 	}
@@ -73,7 +73,7 @@ func TestStorm(t *testing.T) {
 		c.cut()
 	}
 	for range 20 {
-		last = n.send(group, owner, "meanwhile")
+		n.send(group, owner, "meanwhile")
 	}
 	var resuming sync.WaitGroup
 	for _, c := range clients {
