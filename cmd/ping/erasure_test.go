@@ -121,6 +121,10 @@ func TestErasure(t *testing.T) {
 	w.cfg.Erasure = erasure.Config{Poll: 50 * time.Millisecond, Settle: time.Second}
 	log, pool := writer(t, w)
 	s := tell(t, log, pool, w)
+	whispers := "/v1/conversations/" + s.conversation["crew"] + "/stealth"
+	whispered := s.ada.call(t, "POST", whispers, map[string]any{"body": "whispers " + mark, "ttl_seconds": 86400})
+	require.Equal(t, http.StatusCreated, whispered.status, whispered.body)
+	require.Len(t, s.bob.call(t, "GET", whispers, nil).body["items"], 1)
 	awaitReadModels(t, pool)
 	before := strings.Join(testkit.Marked(t, pool, w.cfg.NATSURL, mark), "\n")
 	for _, place := range []string{"log.events", "identity.credentials", "identity.handles", "timeline.", "directory.", "PING_E1_"} {
@@ -139,6 +143,11 @@ func TestErasure(t *testing.T) {
 
 	t.Run("leaves nothing of the person anywhere", func(t *testing.T) {
 		require.Empty(t, testkit.Marked(t, pool, w.cfg.NATSURL, mark))
+	})
+	t.Run("takes back stealth messages that are alive", func(t *testing.T) {
+		left := s.bob.call(t, "GET", whispers, nil)
+		require.Equal(t, http.StatusOK, left.status, left.body)
+		require.Empty(t, left.body["items"])
 	})
 	t.Run("leaves others their whole history", func(t *testing.T) {
 		for name, conversation := range s.conversation {

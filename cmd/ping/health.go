@@ -24,7 +24,7 @@ type health struct {
 
 // check is one dependency. Without one that is not required the node serves on:
 // without NATS it accepts, stores and delivers from Postgres, without Redis only
-// tickets fail.
+// tickets, stealth messages, typing and presence fail.
 type check struct {
 	name     string
 	required bool

@@ -164,6 +164,19 @@ func (o *outage) requireBack(t *testing.T) {
 	awaitFrame(t, o.theirs, map[string]string{"type": "typing", "user_id": o.ada.id})
 }
 
+// TestRedisOnDisk: a node says that its Redis keeps what is to be nowhere.
+func TestRedisOnDisk(t *testing.T) {
+	w := newWorld(t)
+	server, err := parts.StartRedis(t.Context(), t.TempDir(), "appendonly yes")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	w.cfg.RedisURL = server.URL()
+	log := &logged{}
+	runNodeLogging(t, w, slog.New(slog.NewTextHandler(log, nil)))
+	require.Eventually(t, func() bool { return len(log.since(0, "redis writes to its disk")) == 1 }, 20*time.Second, 5*time.Millisecond)
+	require.Len(t, log.since(0, "level=WARN"), 1)
+}
+
 // TestRedisOutage: without Redis messages go on as before, the ephemeral lane
 // says that it is away, and all of it comes back without anybody's help.
 func TestRedisOutage(t *testing.T) {
