@@ -52,6 +52,9 @@ goroutines too.
 With --storm, all sockets are cut at once when half is sent, and all come back at once, when the server lets them; how fast
 messages were acknowledged until then, and from the cut until the last socket had resumed, is told apart.
 
+With --slow, sockets stop reading when a tenth is sent and read again when nine tenths are. A server closes those for whom
+too much waits, which takes a few megabytes; one that was closed for long finds its connection cut. Nothing may be lost.
+
 CPU and memory are those of the servers and of all their children, by name: with "ping dev", its Postgres and Redis
 too. For a server whose Postgres runs apart, name both with --server-pid. All other data stays: run it against
 a server made for that.
@@ -63,6 +66,7 @@ Examples:
    ping load --mix realistic --duration 60s --disconnects 100                        a busy group's edits, reactions, reads
    ping load --idle 10000 --users 1000 --metrics-url http://127.0.0.1:8080/metrics   what sockets cost that do nothing
    ping load --storm --groups 500 --rate 200 --duration 60s                          all sockets lost at once
+   ping load --groups 1 --members 20 --slow 5 --body-size 4000 --duration 30s        some who do not read
    ping load --corpus chat.jsonl.gz --disconnects 200 --json figures.json            real chat, with lost connections`
 
 func loadCommand() *cli.Command {
@@ -96,6 +100,7 @@ func loadCommand() *cli.Command {
 			&cli.IntFlag{Name: "messages", Usage: "end the sending after `N` messages"},
 			&cli.IntFlag{Name: "disconnects", Usage: "cut `N` sockets during the sending; each resumes"},
 			&cli.BoolFlag{Name: "storm", Usage: "cut all sockets at once in the middle of the sending; all resume at once"},
+			&cli.IntFlag{Name: "slow", Usage: "let `N` sockets stop reading for most of the sending; then they read, reconnect and resume"},
 			&cli.DurationFlag{Name: "retry-for", Value: 2 * time.Minute, Usage: "how long a message is tried again before the run is given up"},
 			&cli.DurationFlag{Name: "settle", Value: 30 * time.Second, Usage: "how long sockets may stay behind at the end without receiving anything"},
 
@@ -146,6 +151,7 @@ func loadConfig(cmd *cli.Command) (load.Config, error) {
 		Messages:      cmd.Int("messages"),
 		Disconnects:   cmd.Int("disconnects"),
 		Storm:         cmd.Bool("storm"),
+		Slow:          cmd.Int("slow"),
 		RetryFor:      cmd.Duration("retry-for"),
 		Settle:        cmd.Duration("settle"),
 		ServerPIDs:    cmd.IntSlice("server-pid"),

@@ -50,6 +50,9 @@ type fake struct {
 	onResume func(user domain.ID) [][]byte
 	// onHistory changes what history holds, newest first.
 	onHistory func(messages []map[string]any) []map[string]any
+	// patience bounds how long a frame may wait for a client that does not read;
+	// 0 does not. Then the stream is cut.
+	patience time.Duration
 	// maxReplay is how many events a resume replays before it tells gaps.
 	maxReplay int
 }
@@ -272,7 +275,19 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 	// Hijacked connections outlive the request's context, so reading ends it.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	write := func(b []byte) bool { return c.Write(ctx, websocket.MessageText, b) == nil }
+	write := func(b []byte) bool {
+		if string(b) == string(closeAsSlow) {
+			_ = c.Close(4001, "slow") // the client may be gone
+			return false
+		}
+		writing := ctx
+		if f.patience > 0 {
+			var end context.CancelFunc
+			writing, end = context.WithTimeout(ctx, f.patience)
+			defer end()
+		}
+		return c.Write(writing, websocket.MessageText, b) == nil
+	}
 	if !write([]byte(`{"type":"hello","session_id":"x","epoch":1,"heartbeat_ms":60000,"limits":{}}`)) {
 		return
 	}
@@ -297,6 +312,9 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 	cancel()
 	reading.Wait()
 }
+
+// closeAsSlow closes the stream in place of a frame.
+var closeAsSlow = []byte("close as slow")
 
 // refusesResume answers a resume as onResume says.
 func (f *fake) refusesResume(c *websocket.Conn, user domain.ID, write func([]byte) bool) (closed bool) {

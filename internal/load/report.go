@@ -31,6 +31,7 @@ type Figures struct {
 
 	Idle *IdleFigures `json:"idle,omitempty"` // of an idle run
 
+	Slow  *SlowFigures  `json:"slow,omitempty"`  // of a run with some
 	Storm *StormFigures `json:"storm,omitempty"` // of a run with one
 
 	Ack      Latency  `json:"ack"`
@@ -89,6 +90,9 @@ func (f *Figures) Print(out io.Writer) {
 	if f.Idle != nil {
 		t.AppendSeparator()
 		f.Idle.rows(t)
+	}
+	if s := f.Slow; s != nil {
+		t.AppendRow(table.Row{"sockets that stopped reading", count(s.Sockets), fmt.Sprintf("%s closed as slow (4001), %s found themselves cut", count(s.Closed), count(s.Cut))})
 	}
 	if f.Storm != nil {
 		t.AppendSeparator()

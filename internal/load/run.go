@@ -129,6 +129,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.sockets, err = newSockets(ctx, r.api, r.counts, r.clock, r.faults, p); err != nil {
 		return fmt.Errorf("open sockets: %w", err)
 	}
+	r.sockets.chooseSlow(r.cfg.Slow)
 	if r.cfg.Idle > 0 {
 		r.expectIdle(ctx)
 	}
@@ -172,6 +173,9 @@ func (r *run) send(ctx context.Context) {
 	meanwhile.Go(func() { keepCredentials(background, r.api, r.plan.users) })
 	meanwhile.Go(func() { r.keepSampling(background) })
 	cutting.Go(func() { r.sockets.cutAll(background, r.cfg.Disconnects, r.done, done) })
+	if r.cfg.Slow > 0 {
+		cutting.Go(func() { r.sockets.restSlow(background, r.done, done) })
+	}
 	if r.cfg.Storm {
 		cutting.Go(func() { r.sockets.cutAtOnce(background, r.done, done, r.cfg.RetryFor) })
 	}
@@ -288,6 +292,9 @@ func (r *run) measure() {
 	if r.cfg.Rate > 0 {
 		late := s.lateness.figures()
 		f.Lateness = &late
+	}
+	if r.cfg.Slow > 0 {
+		f.Slow = h.slowFigures()
 	}
 	if r.cfg.Storm {
 		f.Storm = h.storm.figures()

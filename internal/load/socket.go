@@ -32,6 +32,10 @@ type socket struct {
 	barred    bool    // the server said not to come back
 	losses    int     // connections that ended
 	comeBack  int64   // when the server asked it to come back, on the run's clock; 0 is at once
+	slow      bool    // one of those that stop reading
+	resting   bool    // it does not read now
+	held      bool    // gaps are being read, and it is not read meanwhile
+	woken     bool    // it reads again, and whether it was closed is not known yet
 	stormed   bool    // cut by the storm, and not resumed yet
 
 	expired   atomic.Bool  // credentials have to be renewed before connecting
@@ -117,9 +121,10 @@ func (s *socket) frame(f frame, now int64) next {
 	return goOn
 }
 
-// closeExpired is the contract's code for a token that is valid no longer;
-// from closeForGood on a client does not come back by itself.
+// closeSlow and closeExpired are the contract's codes for a client that does
+// not read and for a token that is valid no longer; from closeForGood on a client does not come back by itself.
 const (
+	closeSlow    = 4001
 	closeExpired = 4002
 	closeForGood = 4500
 )
@@ -130,6 +135,10 @@ func (s *socket) closed(payload []byte) {
 		code = int(binary.BigEndian.Uint16(payload))
 	}
 	s.hub.counts.failed("socket closed with " + strconv.Itoa(code))
+	if s.woken && code == closeSlow {
+		s.woken = false
+		s.hub.slow.closed++
+	}
 	s.expired.Store(code == closeExpired)
 	if code >= closeForGood && code < 5000 {
 		s.barred = true

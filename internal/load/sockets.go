@@ -32,6 +32,7 @@ type sockets struct {
 	looked  int64 // when waiting was last gone through
 
 	storm storm
+	slow  slow
 
 	latency    *histogram // end to end
 	connected  atomic.Int64
@@ -84,11 +85,24 @@ func newSockets(ctx context.Context, a *api, c *counts, clock clock, f *faults, 
 	return h, nil
 }
 
-// open connects all sockets and waits until each is ready. opened is called
-// for each that is.
+// open connects all sockets and waits until each is ready; so many at a time
+// that no server is busy with them. opened is called for each that is.
 func (h *sockets) open(ctx context.Context, opened func()) error {
+	opening := make(chan struct{}, maxConnecting)
 	for _, s := range h.all {
-		h.wg.Go(func() { h.connect(s) })
+		h.wg.Go(func() {
+			select {
+			case opening <- struct{}{}:
+			case <-h.ctx.Done():
+				return
+			}
+			h.connect(s)
+			select {
+			case <-s.ready:
+			case <-h.ctx.Done():
+			}
+			<-opening
+		})
 	}
 	for _, s := range h.all {
 		select {
@@ -175,6 +189,10 @@ func (h *sockets) try(s *socket) error {
 func (h *sockets) lost(s *socket) {
 	h.connected.Add(-1)
 	s.losses++
+	if s.woken {
+		s.woken = false
+		h.slow.cut++
+	}
 	after := time.Duration(max(s.comeBack-h.clock.now(), 0))
 	s.comeBack = 0
 	if h.ctx.Err() == nil && !s.barred {
@@ -218,7 +236,7 @@ func (h *sockets) watch() {
 	for pause(h.ctx, time.Second) {
 		now := h.clock.now()
 		for _, s := range h.all {
-			if beat := s.heartbeat.Load(); beat > 0 && now-s.heard.Load() > 3*beat {
+			if beat := s.heartbeat.Load(); beat > 0 && now-s.heard.Load() > 3*beat && !h.rests(s) {
 				s.link.hangUp()
 			}
 		}
