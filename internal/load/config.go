@@ -64,6 +64,8 @@ type Config struct {
 	Storm bool
 	// Slow is how many sockets stop reading for most of the sending.
 	Slow int
+	// Stealth makes some of the messages stealth messages.
+	Stealth bool
 	// RetryFor bounds how long one message is tried again.
 	RetryFor time.Duration
 	// Settle bounds each wait for sockets and history to catch up.
@@ -113,13 +115,16 @@ func (c Config) Check() error {
 	if c.Idle != 0 {
 		between("idle", c.Idle, 1, maxUsers)
 		between("users", c.Users, 1, c.Idle)
-		if c.Quiet <= 0 || c.Corpus != "" || c.Mix == mixRealistic || c.Rate != 0 || c.Disconnects != 0 || c.Storm || c.Slow != 0 {
-			wrong("--idle is a load of its own: it takes none of --corpus, --mix, --rate, --disconnects, --storm, --slow; and --quiet is longer than 0")
+		if c.Quiet <= 0 || c.Corpus != "" || c.Mix == mixRealistic || c.Rate != 0 || c.Disconnects != 0 || c.Storm || c.Slow != 0 || c.Stealth {
+			wrong("--idle is a load of its own: it takes none of --corpus, --mix, --rate, --disconnects, --storm, --slow, --stealth; and --quiet is longer than 0")
 		}
 		return errors.Join(append(problems, roomFor(c.Idle))...)
 	}
 	if c.Slow < 0 || c.Slow > 0 && c.Storm {
 		wrong("--slow is not negative, and goes without --storm: a socket that does not read cannot resume")
+	}
+	if c.Stealth && (c.Mix == mixRealistic || c.Corpus != "") {
+		wrong("--stealth is for a generated load without --mix: its members stay")
 	}
 	if c.Corpus != "" {
 		if c.Mix == mixRealistic {

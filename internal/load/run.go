@@ -160,6 +160,12 @@ func (r *run) send(ctx context.Context) {
 		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
 		latency: newHistogram(), lateness: newHistogram(),
 	}
+	if r.cfg.Stealth {
+		r.sending.stealth = newStealths(r.sending, r.sockets)
+		r.sockets.mu.Lock()
+		r.sockets.stealths = r.sending.stealth
+		r.sockets.mu.Unlock()
+	}
 	if r.cfg.Storm {
 		r.sending.storm = &r.sockets.storm
 	}
@@ -186,6 +192,10 @@ func (r *run) send(ctx context.Context) {
 	cutting.Wait()
 	show()
 	r.settle(ctx, func(c *conversation) int64 { return c.lastSeq.Load() })
+	if s := r.sending.stealth; s != nil {
+		s.settle(ctx)
+		r.figures.Stealth = s.judge()
+	}
 	if r.figures.Idle != nil {
 		r.figures.Idle.Open = r.sockets.connected.Load()
 		r.sockets.judgeIdle()

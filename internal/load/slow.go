@@ -51,6 +51,7 @@ func (h *sockets) restSlow(ctx context.Context, progress func() float64, sent <-
 	}
 	h.mu.Lock()
 	for _, s := range h.slow.sockets {
+		s.wentDown(h.clock.now())
 		h.reader.rest(s)
 	}
 	h.mu.Unlock()
@@ -60,6 +61,7 @@ func (h *sockets) restSlow(ctx context.Context, progress func() float64, sent <-
 	for _, s := range h.slow.sockets {
 		s.heard.Store(h.clock.now()) // it was not the server that was silent
 		s.woken = true
+		s.cameUp(h.clock.now()) // until reading finds it closed
 		h.reader.wake(s)
 	}
 }

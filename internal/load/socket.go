@@ -31,6 +31,8 @@ type socket struct {
 	gaps      []gap   // told and not read yet
 	barred    bool    // the server said not to come back
 	losses    int     // connections that ended
+	down      int64   // since when what is not kept may be missed; 0 is not now
+	downs     []span  // when it was so before, on the run's clock
 	comeBack  int64   // when the server asked it to come back, on the run's clock; 0 is at once
 	slow      bool    // one of those that stop reading
 	resting   bool    // it does not read now
@@ -48,6 +50,7 @@ type socket struct {
 type subscription struct {
 	conversation *conversation
 	socket       *socket
+	index        int          // among the conversation's
 	known        bool         // base is known
 	base         int64        // what was there before the socket
 	last         atomic.Int64 // the greatest seq received
@@ -188,6 +191,12 @@ func (s *socket) control(b []byte, now int64) next {
 		s.deliver(e, now, true)
 		return goOn
 	}
+	if f.Type == "stealth" || f.Type == "stealth_gone" {
+		if s.hub.stealths != nil {
+			s.hub.stealths.received(s, f.Type, b, now)
+		}
+		return goOn
+	}
 	var frame serverFrame
 	if err := json.Unmarshal(b, &frame); err != nil {
 		s.hub.faults.report(broken, "user %d: a %s frame: %v", s.user.number, f.Type, err)
@@ -205,6 +214,7 @@ func (s *socket) handle(f serverFrame) next {
 		s.begin(f)
 	case "resumed":
 		s.seen(f.At)
+		s.cameUp(s.hub.clock.now())
 		s.hub.storm.resumed(s)
 	case "gap":
 		if sub := s.subscriptions[f.Conversation]; sub != nil && f.FromSeq <= f.ToSeq {
@@ -213,6 +223,9 @@ func (s *socket) handle(f serverFrame) next {
 		}
 	case "reconnect":
 		s.hub.reconnectLater(s, f.AfterMS)
+	case "ephemeral_gap":
+		now := s.hub.clock.now()
+		s.downs = append(s.downs, span{now - gapBefore, now})
 	case "error":
 		s.hub.counts.failed("error frame " + f.Code)
 	}
@@ -226,6 +239,7 @@ func (s *socket) begin(f serverFrame) {
 		return
 	}
 	s.opened = true
+	s.cameUp(s.hub.clock.now())
 	s.seen(f.At)
 	for _, c := range f.Conversations {
 		// A conversation that is not listed begins with its first event.

@@ -33,6 +33,8 @@ type sockets struct {
 
 	storm storm
 	slow  slow
+	// stealths is nil in a run without them; guarded by mu.
+	stealths *stealths
 
 	latency    *histogram // end to end
 	connected  atomic.Int64
@@ -69,7 +71,7 @@ func newSockets(ctx context.Context, a *api, c *counts, clock clock, f *faults, 
 	for _, c := range p.conversations {
 		for _, u := range c.members {
 			for _, s := range u.sockets {
-				sub := &subscription{conversation: c, socket: s}
+				sub := &subscription{conversation: c, socket: s, index: len(c.subscriptions)}
 				s.subscriptions[c.idText] = sub
 				c.subscriptions = append(c.subscriptions, sub)
 			}
@@ -189,6 +191,7 @@ func (h *sockets) try(s *socket) error {
 func (h *sockets) lost(s *socket) {
 	h.connected.Add(-1)
 	s.losses++
+	s.wentDown(h.clock.now() - lostBefore)
 	if s.woken {
 		s.woken = false
 		h.slow.cut++
