@@ -52,6 +52,13 @@ goroutines too.
 With --storm, all sockets are cut at once when half is sent, and all come back at once, when the server lets them; how fast
 messages were acknowledged until then, and from the cut until the last socket had resumed, is told apart.
 
+With --slow, sockets stop reading when a tenth is sent and read again when nine tenths are. A server closes those for whom
+too much waits, which takes a few megabytes; one that was closed for long finds its connection cut. Nothing may be lost.
+
+With --stealth, every fifth message of a sender is a stealth message of 2 to 5 s, and every tenth of these is withdrawn at
+once. Each member's socket has to receive it once, and then, once and not too early or late, that it is gone; sockets that
+were cut meanwhile are excused. None may be in history. When each expires is compared by the clock of this machine.
+
 CPU and memory are those of the servers and of all their children, by name: with "ping dev", its Postgres and Redis
 too. For a server whose Postgres runs apart, name both with --server-pid. All other data stays: run it against
 a server made for that.
@@ -63,6 +70,8 @@ Examples:
    ping load --mix realistic --duration 60s --disconnects 100                        a busy group's edits, reactions, reads
    ping load --idle 10000 --users 1000 --metrics-url http://127.0.0.1:8080/metrics   what sockets cost that do nothing
    ping load --storm --groups 500 --rate 200 --duration 60s                          all sockets lost at once
+   ping load --groups 1 --members 20 --slow 5 --body-size 4000 --duration 30s        some who do not read
+   ping load --stealth --rate 200 --duration 60s --disconnects 50                    with messages that are not kept
    ping load --corpus chat.jsonl.gz --disconnects 200 --json figures.json            real chat, with lost connections`
 
 func loadCommand() *cli.Command {
@@ -96,6 +105,8 @@ func loadCommand() *cli.Command {
 			&cli.IntFlag{Name: "messages", Usage: "end the sending after `N` messages"},
 			&cli.IntFlag{Name: "disconnects", Usage: "cut `N` sockets during the sending; each resumes"},
 			&cli.BoolFlag{Name: "storm", Usage: "cut all sockets at once in the middle of the sending; all resume at once"},
+			&cli.IntFlag{Name: "slow", Usage: "let `N` sockets stop reading for most of the sending; then they read, reconnect and resume"},
+			&cli.BoolFlag{Name: "stealth", Usage: "make every fifth message a stealth message, and withdraw every tenth of these"},
 			&cli.DurationFlag{Name: "retry-for", Value: 2 * time.Minute, Usage: "how long a message is tried again before the run is given up"},
 			&cli.DurationFlag{Name: "settle", Value: 30 * time.Second, Usage: "how long sockets may stay behind at the end without receiving anything"},
 
@@ -146,6 +157,8 @@ func loadConfig(cmd *cli.Command) (load.Config, error) {
 		Messages:      cmd.Int("messages"),
 		Disconnects:   cmd.Int("disconnects"),
 		Storm:         cmd.Bool("storm"),
+		Slow:          cmd.Int("slow"),
+		Stealth:       cmd.Bool("stealth"),
 		RetryFor:      cmd.Duration("retry-for"),
 		Settle:        cmd.Duration("settle"),
 		ServerPIDs:    cmd.IntSlice("server-pid"),

@@ -166,6 +166,46 @@ func TestLoadIdle(t *testing.T) {
 	require.Positive(t, f.Idle.Settled.ResidentMB)
 }
 
+// TestLoadStorm: nothing is lost when all sockets of three nodes are cut at once,
+// and what is not kept reaches all others.
+func TestLoadStorm(t *testing.T) {
+	clearSettings(t)
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "figures.json")
+	args := []string{"--storm", "--stealth", "--groups", "4", "--members", "4", "--senders", "8", "--messages", "600", "--json", file}
+	for range 3 {
+		addr := freeAddr(t)
+		serveAt(t, w, addr)
+		args = append(args, "--url", "http://"+addr)
+	}
+	require.NoError(t, runLoad(t, args...).Run(), "the verdict is the exit status")
+
+	f := figuresOf(t, file)
+	require.Equal(t, "passed", f.Verdict)
+	require.EqualValues(t, f.Sockets, f.Storm.Sockets)
+	require.Positive(t, f.Storm.Seconds)
+	require.EqualValues(t, 600, f.Accepted+f.Stealth.Sent)
+	require.Positive(t, f.Stealth.Withdrawn)
+	require.Positive(t, f.Stealth.GoneLate.Max)
+}
+
+// TestLoadSlow: sockets that do not read for a while lose nothing.
+func TestLoadSlow(t *testing.T) {
+	clearSettings(t)
+	w := newWorld(t)
+	addr := freeAddr(t)
+	serveAt(t, w, addr)
+	file := filepath.Join(t.TempDir(), "figures.json")
+	tool := runLoad(t, "--url", "http://"+addr, "--slow", "2", "--groups", "1", "--members", "4", "--senders", "2",
+		"--window", "8", "--body-size", "4000", "--messages", "3000", "--json", file)
+	require.NoError(t, tool.Run(), "the verdict is the exit status")
+
+	f := figuresOf(t, file)
+	require.Equal(t, "passed", f.Verdict)
+	require.EqualValues(t, 4*3000, f.Deliveries)
+	require.EqualValues(t, 2, f.Slow.Sockets)
+}
+
 // TestLoadFails: what is lost behind the back of the node is found.
 func TestLoadFails(t *testing.T) {
 	clearSettings(t)
@@ -200,6 +240,9 @@ func TestLoadRefuses(t *testing.T) {
 		"a_server_not_there":   {"--url", "http://127.0.0.1:1", "--retry-for", "10ms"},
 		"a_load_without_users": {"--groups", "0"},
 		"what_is_no_mix":       {"--mix", "wild"},
+		"idle_and_more":        {"--idle", "10", "--storm"},
+		"slow_in_a_storm":      {"--slow", "1", "--storm"},
+		"stealth_in_a_mix":     {"--stealth", "--mix", "realistic"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Error(t, runLoad(t, args...).Run()) })
 	}

@@ -62,6 +62,10 @@ type Config struct {
 	Disconnects int
 	// Storm cuts all sockets at once in the middle of the sending.
 	Storm bool
+	// Slow is how many sockets stop reading for most of the sending.
+	Slow int
+	// Stealth makes some of the messages stealth messages.
+	Stealth bool
 	// RetryFor bounds how long one message is tried again.
 	RetryFor time.Duration
 	// Settle bounds each wait for sockets and history to catch up.
@@ -111,18 +115,24 @@ func (c Config) Check() error {
 	if c.Idle != 0 {
 		between("idle", c.Idle, 1, maxUsers)
 		between("users", c.Users, 1, c.Idle)
-		if c.Quiet <= 0 || c.Corpus != "" || c.Mix == mixRealistic || c.Rate != 0 || c.Disconnects != 0 || c.Storm {
-			wrong("--idle is a load of its own: it takes none of --corpus, --mix, --rate, --disconnects, --storm; and --quiet is longer than 0")
+		if c.Quiet <= 0 || c.Corpus != "" || c.Mix == mixRealistic || c.Rate != 0 || c.Disconnects != 0 || c.Storm || c.Slow != 0 || c.Stealth {
+			wrong("--idle is a load of its own: it takes none of --corpus, --mix, --rate, --disconnects, --storm, --slow, --stealth; and --quiet is longer than 0")
 		}
 		return errors.Join(append(problems, roomFor(c.Idle))...)
+	}
+	if c.Slow < 0 || c.Slow > 0 && c.Storm {
+		wrong("--slow is not negative, and goes without --storm: a socket that does not read cannot resume")
+	}
+	if c.Stealth && (c.Mix == mixRealistic || c.Corpus != "") {
+		wrong("--stealth is for a generated load without --mix: its members stay")
 	}
 	if c.Corpus != "" {
 		if c.Mix == mixRealistic {
 			wrong("--mix is for a generated load: a corpus holds nothing but messages")
 		}
 		between("users", c.Users, 1, maxUsers)
-		if c.Storm {
-			wrong("--storm is for a generated load")
+		if c.Storm || c.Slow != 0 {
+			wrong("--storm and --slow are for a generated load")
 		}
 		between("limit", c.Limit, 0, maxMessages)
 		between("conversations", c.Conversations, 0, 1_000_000)
@@ -137,6 +147,9 @@ func (c Config) Check() error {
 	between("groups", c.Groups, 1, 10_000)
 	between("members", c.Members, 1, 20_000)
 	between("body-size", c.BodySize, minBody, maxBody)
+	if c.Slow > c.Groups*(c.Members-1) {
+		wrong("--slow is %d; at most as many as there are members who do not send", c.Slow)
+	}
 	if users := c.Groups * c.Members; users > maxUsers {
 		wrong("--groups times --members is %d; at most %d", users, maxUsers)
 	}

@@ -25,7 +25,11 @@ const (
 func (h *sockets) dial(s *socket, bearer string) (net.Conn, []byte, error) {
 	nodes := h.api.nodes
 	address := nodes[int(s.user.node.Load())%len(nodes)].Addr
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(h.ctx, "tcp", address)
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	if s.slow && !s.opened {
+		dialer.Control = smallBuffer
+	}
+	conn, err := dialer.DialContext(h.ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, errors.New(networkCode(err))
 	}

@@ -65,6 +65,31 @@
 // refused must not be there. So it is with every action: both its effect and
 // the lack of it are right, and nobody acts on that message any more.
 //
+// # Sockets that do nothing, all at once, or that do not read
+//
+// An idle run (idle.go) is about the server's own process: what the kernel says
+// it has in memory, and what Go says is in use of it. Its 64 sockets at a time
+// are each awaited until ready, so it does not measure a crowd at the door.
+// That is the storm (storm.go): all connections are cut while nothing is read,
+// and nothing bounds how many come back together. A server may ask each to come
+// back later, by `reconnect` and a code, and is obeyed; the time until the last
+// has resumed includes it. A slow socket (slow.go) has a small receive buffer
+// and is left unread, so that what it is sent waits in the server. A server
+// that cuts it cannot always tell it why: the code is behind what it did not
+// read. So those that read 4001 are counted apart from those that found
+// themselves cut.
+//
+// # Stealth messages
+//
+// They have no seq, and no resume brings them back, so they are kept one by one
+// until the end, with what each socket was told: 24 bytes a member. A socket
+// is excused for what fell into a time in which it may have missed it: from
+// two seconds before its connection was found lost until it has resumed, while
+// it did not read, and before an ephemeral_gap. That one is gone is late after
+// six seconds: a server asks for what has expired every five at the least.
+// Whether that is early is seen by the wall clock, which server and tool share
+// when they are on one machine.
+//
 // # Latency
 //
 // The time of an acknowledgement and of a delivery count from the start of

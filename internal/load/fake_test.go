@@ -37,6 +37,7 @@ type fake struct {
 	sends  int // attempts to send
 	keys   map[string]string
 	fakeMix
+	fakeStealth
 
 	// onSend may answer an attempt to send in its place; n counts from 1.
 	onSend func(w http.ResponseWriter, n int) (answered bool)
@@ -50,6 +51,9 @@ type fake struct {
 	onResume func(user domain.ID) [][]byte
 	// onHistory changes what history holds, newest first.
 	onHistory func(messages []map[string]any) []map[string]any
+	// patience bounds how long a frame may wait for a client that does not read;
+	// 0 does not. Then the stream is cut.
+	patience time.Duration
 	// maxReplay is how many events a resume replays before it tells gaps.
 	maxReplay int
 }
@@ -69,6 +73,8 @@ type fakeEvent struct {
 	name  string
 	about domain.ID   // who was added or removed
 	to    []domain.ID // who may see it
+	// fleeting is an event that is not kept: no resume replays it.
+	fleeting bool
 }
 
 func newFake(t *testing.T) *fake {
@@ -84,6 +90,7 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("GET /v1/conversations/{id}/events", f.signedIn(f.events))
 	mux.HandleFunc("GET /v1/stream", f.stream)
 	f.serveMix(mux)
+	f.serveStealth(mux)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	f.url = server.URL
@@ -163,7 +170,7 @@ func (f *fake) append(g *fakeGroup, name string, id domain.ID, body string) fake
 
 func (f *fake) appendWith(g *fakeGroup, name string, id, about domain.ID, fields map[string]any) fakeEvent {
 	seq := int64(len(g.events) + 1)
-	e := fakeEvent{g, seq, frameWith(0, int64(len(f.log)+1), g.id, seq, name, id, fields), name, about, slices.Clone(g.members)}
+	e := fakeEvent{g, seq, frameWith(0, int64(len(f.log)+1), g.id, seq, name, id, fields), name, about, slices.Clone(g.members), false}
 	g.events, f.log = append(g.events, e), append(f.log, e)
 	close(f.grown)
 	f.grown = make(chan struct{})
@@ -272,7 +279,19 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 	// Hijacked connections outlive the request's context, so reading ends it.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	write := func(b []byte) bool { return c.Write(ctx, websocket.MessageText, b) == nil }
+	write := func(b []byte) bool {
+		if string(b) == string(closeAsSlow) {
+			_ = c.Close(4001, "slow") // the client may be gone
+			return false
+		}
+		writing := ctx
+		if f.patience > 0 {
+			var end context.CancelFunc
+			writing, end = context.WithTimeout(ctx, f.patience)
+			defer end()
+		}
+		return c.Write(writing, websocket.MessageText, b) == nil
+	}
 	if !write([]byte(`{"type":"hello","session_id":"x","epoch":1,"heartbeat_ms":60000,"limits":{}}`)) {
 		return
 	}
@@ -297,6 +316,9 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 	cancel()
 	reading.Wait()
 }
+
+// closeAsSlow closes the stream in place of a frame.
+var closeAsSlow = []byte("close as slow")
 
 // refusesResume answers a resume as onResume says.
 func (f *fake) refusesResume(c *websocket.Conn, user domain.ID, write func([]byte) bool) (closed bool) {
@@ -333,6 +355,7 @@ func readResume(ctx context.Context, c *websocket.Conn) (at int, err error) {
 func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write func([]byte) bool) {
 	f.mu.Lock()
 	next := len(f.log)
+	head := next
 	var heads, gaps []string
 	for _, g := range f.groups {
 		if !slices.Contains(g.members, user) {
@@ -341,7 +364,7 @@ func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write f
 		heads = append(heads, fmt.Sprintf(`{"id":%q,"seq":%d}`, g.id, len(g.events)))
 		from := int64(0)
 		for p := resumeAt; p >= 0 && p < len(f.log) && from == 0; p++ {
-			if f.log[p].group == g {
+			if f.log[p].group == g && !f.log[p].fleeting {
 				from = f.log[p].seq
 			}
 		}
@@ -367,7 +390,10 @@ func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write f
 		f.mu.Lock()
 		events, grown := f.log[next:], f.grown
 		var frames [][]byte
-		for _, e := range events {
+		for i, e := range events {
+			if e.fleeting && next+i < head {
+				continue
+			}
 			if slices.Contains(e.to, user) || f.leaks {
 				frames = append(frames, f.framesOf(user, e)...)
 			}

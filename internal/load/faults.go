@@ -28,12 +28,20 @@ const (
 
 	// Of an idle run.
 	closedIdle // a socket that did nothing was closed
+
+	// Of a run with stealth messages.
+	stealthLost    // not on a member's socket
+	stealthDoubled // it, or its end, on a socket more than once
+	stealthAltered // not as it was sent
+	goneMissing    // a socket was not told of its end, or late
+	goneEarly      // or before it
+	leaked         // it is in history
 	faultKinds
 )
 
 var faultNames = [faultKinds]string{"lost", "doubled", "out of order", "gaps in seq", "altered", "never sent", "protocol errors",
 	"wrong edits", "wrong deletions", "wrong reactions", "wrong pins", "wrong mentions", "wrong members", "wrong inboxes",
-	"closed while idle"}
+	"closed while idle", "stealth lost", "stealth doubled", "stealth altered", "stealth_gone missing or late", "stealth_gone early", "stealth in history"}
 
 // ofMix reports whether the fault is one that only a run with a mix can have.
 func (f fault) ofMix() bool { return f >= wrongEdits && f <= wrongInboxes }

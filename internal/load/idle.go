@@ -135,9 +135,9 @@ const settleMost = time.Minute
 // as long as Quiet.
 func (r *run) awaitLeast(ctx context.Context) {
 	began := time.Now()
-	least, since := int64(0), began
+	least, since := int64(-1), began
 	for time.Since(since) < r.cfg.Quiet && time.Since(began) < settleMost {
-		if resident, _ := r.servers.own(); least == 0 || resident < least-least/100 {
+		if resident, _ := r.servers.own(); least < 0 || resident < least-least/100 {
 			least, since = resident, time.Now()
 		}
 		if !pause(ctx, min(time.Second, r.cfg.Quiet/4)) {

@@ -47,6 +47,10 @@ type conversation struct {
 	unknownMu sync.Mutex
 	unknown   []uint64 // digests of sends that may or may not have happened
 
+	// Of stealth messages; guarded by sockets.mu.
+	whispered map[uint64]bool // digests of all that were to be sent
+	whispers  int             // how many may or may not have been
+
 	ledger *ledger // of a run with a mix
 	moves  []move  // joins and leaves that sockets saw; guarded by sockets.mu
 	head   int64   // the last event's seq, as the read-back told it; 0 before

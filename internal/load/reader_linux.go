@@ -95,6 +95,9 @@ func (r *reader) add(s *socket, conn net.Conn, first []byte) error {
 }
 
 func (r *reader) register(s *socket) error {
+	if s.resting {
+		return nil
+	}
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: s.link.index, Pad: s.link.count}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.fd, unix.EPOLL_CTL_ADD, s.link.fd, &event))
 }
@@ -173,6 +176,7 @@ func (r *reader) delayAcks(s *socket) {
 // after does what reading found has to be done. sockets.mu is held.
 func (r *reader) after(s *socket, n next) {
 	if n == readGap {
+		s.held = true
 		// Not an error: add may not have registered it yet.
 		_ = unix.EpollCtl(r.fd, unix.EPOLL_CTL_DEL, s.link.fd, nil)
 		r.hub.wg.Go(func() { r.hub.readGaps(s) })
@@ -184,6 +188,7 @@ func (r *reader) after(s *socket, n next) {
 
 // again reads on after gaps were read. sockets.mu is held.
 func (r *reader) again(s *socket) {
+	s.held = false
 	if !s.link.open {
 		return
 	}
@@ -194,6 +199,22 @@ func (r *reader) again(s *socket) {
 		return
 	}
 	if r.register(s) != nil {
+		r.after(s, hangUp)
+	}
+}
+
+// rest stops reading a socket. sockets.mu is held.
+func (r *reader) rest(s *socket) {
+	s.resting = true
+	if s.link.open {
+		_ = unix.EpollCtl(r.fd, unix.EPOLL_CTL_DEL, s.link.fd, nil) // not there while gaps are read
+	}
+}
+
+// wake reads a socket again. sockets.mu is held.
+func (r *reader) wake(s *socket) {
+	s.resting = false
+	if s.link.open && !s.held && r.register(s) != nil {
 		r.after(s, hangUp)
 	}
 }

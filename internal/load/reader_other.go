@@ -3,6 +3,7 @@
 package load
 
 import (
+	"context"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -21,6 +22,7 @@ type link struct {
 	mu    sync.Mutex
 	conn  net.Conn // nil when there is none
 	count int32
+	awake chan struct{} // closed when it is read again; nil while it is read
 }
 
 // add takes over a connection, with bytes that were read of it already.
@@ -53,6 +55,7 @@ func (r *reader) start(s *socket, conn net.Conn) {
 func (r *reader) read(s *socket, conn net.Conn) {
 	buffer := make([]byte, readSize)
 	for {
+		s.link.awaitWake(r.hub.ctx)
 		n, err := conn.Read(buffer)
 		if s.cutting.Load() {
 			n = 0
@@ -93,6 +96,36 @@ func (r *reader) again(s *socket) {
 	s.link.mu.Unlock()
 	if conn != nil {
 		r.hub.wg.Go(func() { r.start(s, conn) })
+	}
+}
+
+// rest stops reading a socket, after the read that is under way. sockets.mu is held.
+func (r *reader) rest(s *socket) {
+	s.resting = true
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	s.link.awake = make(chan struct{})
+}
+
+// wake reads a socket again. sockets.mu is held.
+func (r *reader) wake(s *socket) {
+	s.resting = false
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	close(s.link.awake)
+	s.link.awake = nil
+}
+
+func (l *link) awaitWake(ctx context.Context) {
+	l.mu.Lock()
+	awake := l.awake
+	l.mu.Unlock()
+	if awake == nil {
+		return
+	}
+	select {
+	case <-awake:
+	case <-ctx.Done():
 	}
 }
 

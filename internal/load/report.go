@@ -31,7 +31,9 @@ type Figures struct {
 
 	Idle *IdleFigures `json:"idle,omitempty"` // of an idle run
 
-	Storm *StormFigures `json:"storm,omitempty"` // of a run with one
+	Stealth *StealthFigures `json:"stealth,omitempty"` // of a run with some
+	Slow    *SlowFigures    `json:"slow,omitempty"`    // of a run with some
+	Storm   *StormFigures   `json:"storm,omitempty"`   // of a run with one
 
 	Ack      Latency  `json:"ack"`
 	EndToEnd Latency  `json:"end_to_end"`
@@ -90,6 +92,13 @@ func (f *Figures) Print(out io.Writer) {
 		t.AppendSeparator()
 		f.Idle.rows(t)
 	}
+	if f.Stealth != nil {
+		t.AppendSeparator()
+		f.Stealth.rows(t)
+	}
+	if s := f.Slow; s != nil {
+		t.AppendRow(table.Row{"sockets that stopped reading", count(s.Sockets), fmt.Sprintf("%s closed as slow (4001), %s found themselves cut", count(s.Closed), count(s.Cut))})
+	}
 	if f.Storm != nil {
 		t.AppendSeparator()
 		f.Storm.rows(t)
@@ -104,7 +113,7 @@ func (f *Figures) Print(out io.Writer) {
 	t.AppendSeparator()
 	t.AppendRow(table.Row{"read back from history", count(f.History), ""})
 	for kind := range faultKinds {
-		if kind.ofMix() && f.Mix == "" || kind == closedIdle && f.Idle == nil {
+		if kind.ofMix() && f.Mix == "" || kind == closedIdle && f.Idle == nil || kind >= stealthLost && f.Stealth == nil {
 			continue
 		}
 		t.AppendRow(table.Row{kind.String(), count(f.Faults[kind.String()]), ""})

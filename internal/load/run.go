@@ -129,6 +129,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.sockets, err = newSockets(ctx, r.api, r.counts, r.clock, r.faults, p); err != nil {
 		return fmt.Errorf("open sockets: %w", err)
 	}
+	r.sockets.chooseSlow(r.cfg.Slow)
 	if r.cfg.Idle > 0 {
 		r.expectIdle(ctx)
 	}
@@ -159,6 +160,12 @@ func (r *run) send(ctx context.Context) {
 		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
 		latency: newHistogram(), lateness: newHistogram(),
 	}
+	if r.cfg.Stealth {
+		r.sending.stealth = newStealths(r.sending, r.sockets)
+		r.sockets.mu.Lock()
+		r.sockets.stealths = r.sending.stealth
+		r.sockets.mu.Unlock()
+	}
 	if r.cfg.Storm {
 		r.sending.storm = &r.sockets.storm
 	}
@@ -172,6 +179,9 @@ func (r *run) send(ctx context.Context) {
 	meanwhile.Go(func() { keepCredentials(background, r.api, r.plan.users) })
 	meanwhile.Go(func() { r.keepSampling(background) })
 	cutting.Go(func() { r.sockets.cutAll(background, r.cfg.Disconnects, r.done, done) })
+	if r.cfg.Slow > 0 {
+		cutting.Go(func() { r.sockets.restSlow(background, r.done, done) })
+	}
 	if r.cfg.Storm {
 		cutting.Go(func() { r.sockets.cutAtOnce(background, r.done, done, r.cfg.RetryFor) })
 	}
@@ -182,6 +192,10 @@ func (r *run) send(ctx context.Context) {
 	cutting.Wait()
 	show()
 	r.settle(ctx, func(c *conversation) int64 { return c.lastSeq.Load() })
+	if s := r.sending.stealth; s != nil {
+		s.settle(ctx)
+		r.figures.Stealth = s.judge()
+	}
 	if r.figures.Idle != nil {
 		r.figures.Idle.Open = r.sockets.connected.Load()
 		r.sockets.judgeIdle()
@@ -288,6 +302,9 @@ func (r *run) measure() {
 	if r.cfg.Rate > 0 {
 		late := s.lateness.figures()
 		f.Lateness = &late
+	}
+	if r.cfg.Slow > 0 {
+		f.Slow = h.slowFigures()
 	}
 	if r.cfg.Storm {
 		f.Storm = h.storm.figures()

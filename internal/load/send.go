@@ -22,6 +22,7 @@ type sending struct {
 	run      string  // part of every Idempotency-Key
 	plan     *plan
 	cfg      Config
+	stealth  *stealths  // nil: there are none
 	storm    *storm     // nil: there is none
 	latency  *histogram // of acknowledgements
 	lateness *histogram // of starts behind the schedule of an open loop
@@ -174,6 +175,10 @@ func (s *sending) next(ctx context.Context, c *courier, from *sender, text []byt
 	n := from.sent.Add(1)
 	l := from.lines[int(n-1)%len(from.lines)]
 	text = appendBody(text[:0], from.number, n, s.cfg.BodySize)
+	if s.stealth != nil && n%stealthEvery == 0 {
+		s.stealth.post(ctx, c, l, from, string(text), n, start)
+		return text
+	}
 	s.send(ctx, c, l, from.user, string(text), domain.ID{}, s.key(from.number, n), start)
 	return text
 }

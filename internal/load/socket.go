@@ -31,7 +31,13 @@ type socket struct {
 	gaps      []gap   // told and not read yet
 	barred    bool    // the server said not to come back
 	losses    int     // connections that ended
+	down      int64   // since when what is not kept may be missed; 0 is not now
+	downs     []span  // when it was so before, on the run's clock
 	comeBack  int64   // when the server asked it to come back, on the run's clock; 0 is at once
+	slow      bool    // one of those that stop reading
+	resting   bool    // it does not read now
+	held      bool    // gaps are being read, and it is not read meanwhile
+	woken     bool    // it reads again, and whether it was closed is not known yet
 	stormed   bool    // cut by the storm, and not resumed yet
 
 	expired   atomic.Bool  // credentials have to be renewed before connecting
@@ -44,6 +50,7 @@ type socket struct {
 type subscription struct {
 	conversation *conversation
 	socket       *socket
+	index        int          // among the conversation's
 	known        bool         // base is known
 	base         int64        // what was there before the socket
 	last         atomic.Int64 // the greatest seq received
@@ -117,9 +124,10 @@ func (s *socket) frame(f frame, now int64) next {
 	return goOn
 }
 
-// closeExpired is the contract's code for a token that is valid no longer;
-// from closeForGood on a client does not come back by itself.
+// closeSlow and closeExpired are the contract's codes for a client that does
+// not read and for a token that is valid no longer; from closeForGood on a client does not come back by itself.
 const (
+	closeSlow    = 4001
 	closeExpired = 4002
 	closeForGood = 4500
 )
@@ -130,6 +138,10 @@ func (s *socket) closed(payload []byte) {
 		code = int(binary.BigEndian.Uint16(payload))
 	}
 	s.hub.counts.failed("socket closed with " + strconv.Itoa(code))
+	if s.woken && code == closeSlow {
+		s.woken = false
+		s.hub.slow.closed++
+	}
 	s.expired.Store(code == closeExpired)
 	if code >= closeForGood && code < 5000 {
 		s.barred = true
@@ -179,6 +191,12 @@ func (s *socket) control(b []byte, now int64) next {
 		s.deliver(e, now, true)
 		return goOn
 	}
+	if f.Type == "stealth" || f.Type == "stealth_gone" {
+		if s.hub.stealths != nil {
+			s.hub.stealths.received(s, f.Type, b, now)
+		}
+		return goOn
+	}
 	var frame serverFrame
 	if err := json.Unmarshal(b, &frame); err != nil {
 		s.hub.faults.report(broken, "user %d: a %s frame: %v", s.user.number, f.Type, err)
@@ -196,6 +214,7 @@ func (s *socket) handle(f serverFrame) next {
 		s.begin(f)
 	case "resumed":
 		s.seen(f.At)
+		s.cameUp(s.hub.clock.now())
 		s.hub.storm.resumed(s)
 	case "gap":
 		if sub := s.subscriptions[f.Conversation]; sub != nil && f.FromSeq <= f.ToSeq {
@@ -204,6 +223,9 @@ func (s *socket) handle(f serverFrame) next {
 		}
 	case "reconnect":
 		s.hub.reconnectLater(s, f.AfterMS)
+	case "ephemeral_gap":
+		now := s.hub.clock.now()
+		s.downs = append(s.downs, span{now - gapBefore, now})
 	case "error":
 		s.hub.counts.failed("error frame " + f.Code)
 	}
@@ -217,6 +239,7 @@ func (s *socket) begin(f serverFrame) {
 		return
 	}
 	s.opened = true
+	s.cameUp(s.hub.clock.now())
 	s.seen(f.At)
 	for _, c := range f.Conversations {
 		// A conversation that is not listed begins with its first event.

@@ -32,6 +32,9 @@ type sockets struct {
 	looked  int64 // when waiting was last gone through
 
 	storm storm
+	slow  slow
+	// stealths is nil in a run without them; guarded by mu.
+	stealths *stealths
 
 	latency    *histogram // end to end
 	connected  atomic.Int64
@@ -68,7 +71,7 @@ func newSockets(ctx context.Context, a *api, c *counts, clock clock, f *faults, 
 	for _, c := range p.conversations {
 		for _, u := range c.members {
 			for _, s := range u.sockets {
-				sub := &subscription{conversation: c, socket: s}
+				sub := &subscription{conversation: c, socket: s, index: len(c.subscriptions)}
 				s.subscriptions[c.idText] = sub
 				c.subscriptions = append(c.subscriptions, sub)
 			}
@@ -84,11 +87,24 @@ func newSockets(ctx context.Context, a *api, c *counts, clock clock, f *faults, 
 	return h, nil
 }
 
-// open connects all sockets and waits until each is ready. opened is called
-// for each that is.
+// open connects all sockets and waits until each is ready; so many at a time
+// that no server is busy with them. opened is called for each that is.
 func (h *sockets) open(ctx context.Context, opened func()) error {
+	opening := make(chan struct{}, maxConnecting)
 	for _, s := range h.all {
-		h.wg.Go(func() { h.connect(s) })
+		h.wg.Go(func() {
+			select {
+			case opening <- struct{}{}:
+			case <-h.ctx.Done():
+				return
+			}
+			h.connect(s)
+			select {
+			case <-s.ready:
+			case <-h.ctx.Done():
+			}
+			<-opening
+		})
 	}
 	for _, s := range h.all {
 		select {
@@ -175,6 +191,11 @@ func (h *sockets) try(s *socket) error {
 func (h *sockets) lost(s *socket) {
 	h.connected.Add(-1)
 	s.losses++
+	s.wentDown(h.clock.now() - lostBefore)
+	if s.woken {
+		s.woken = false
+		h.slow.cut++
+	}
 	after := time.Duration(max(s.comeBack-h.clock.now(), 0))
 	s.comeBack = 0
 	if h.ctx.Err() == nil && !s.barred {
@@ -218,7 +239,7 @@ func (h *sockets) watch() {
 	for pause(h.ctx, time.Second) {
 		now := h.clock.now()
 		for _, s := range h.all {
-			if beat := s.heartbeat.Load(); beat > 0 && now-s.heard.Load() > 3*beat {
+			if beat := s.heartbeat.Load(); beat > 0 && now-s.heard.Load() > 3*beat && !h.rests(s) {
 				s.link.hangUp()
 			}
 		}

@@ -34,16 +34,8 @@ const stormAt = 0.5
 // sent tells, if that is sooner. It returns when all have resumed, and reports
 // those that have not within the time given.
 func (h *sockets) cutAtOnce(ctx context.Context, progress func() float64, sent <-chan struct{}, within time.Duration) {
-	for waiting := true; waiting && progress() < stormAt; {
-		timer := time.NewTimer(10 * time.Millisecond)
-		select {
-		case <-ctx.Done():
-			return
-		case <-sent:
-			waiting = false
-		case <-timer.C:
-		}
-		timer.Stop()
+	if !awaitPart(ctx, stormAt, progress, sent) {
+		return
 	}
 	h.breakAll()
 	timer := time.NewTimer(within)

@@ -52,6 +52,8 @@ func judgeHistory(c *conversation, history []stored, f *faults) {
 			unknown[m.digest]--
 		case sent[m.digest]:
 			f.report(doubled, "history holds %s, which was acknowledged with another id", name(c, m.id, m.seq))
+		case c.whispered[m.digest]:
+			f.report(leaked, "history holds %s", name(c, m.id, m.seq))
 		default:
 			f.report(foreign, "history holds %s", name(c, m.id, m.seq))
 		}

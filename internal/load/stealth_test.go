@@ -1,0 +1,101 @@
+package load
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"ping/domain"
+)
+
+func (f *fake) stealthConfig() Config {
+	cfg := f.config()
+	cfg.Stealth = true
+	return cfg
+}
+
+func TestStealth(t *testing.T) {
+	t.Run("passes_a_server_that_keeps_its_promises", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		figures, err := f.run(t.Context(), f.stealthConfig())
+		requirePassed(t, figures, err)
+		require.EqualValues(t, 300, figures.Accepted+figures.Stealth.Sent)
+		require.InDelta(t, 60, figures.Stealth.Sent, 5, "each of 5 senders may be in the middle of a round")
+		require.EqualValues(t, figures.Stealth.Sent/withdrawEvery, figures.Stealth.Withdrawn)
+		require.Equal(t, 4*figures.Stealth.Sent, figures.Stealth.Deliveries)
+		require.Zero(t, figures.Stealth.Excused)
+		require.Positive(t, figures.Stealth.Ack.P50)
+		require.Positive(t, figures.Stealth.EndToEnd.P50)
+		require.Positive(t, figures.Stealth.GoneLate.P50)
+	})
+	t.Run("excuses_what_was_cut", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		cfg := f.stealthConfig()
+		cfg.Disconnects, cfg.Messages = 40, 1500
+		figures, err := f.run(t.Context(), cfg)
+		requirePassed(t, figures, err)
+		require.Less(t, figures.Stealth.Deliveries, 4*figures.Stealth.Sent+1)
+		require.EqualValues(t, 4*figures.Accepted, figures.Deliveries)
+	})
+	t.Run("excuses_a_storm", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		cfg := f.stealthConfig()
+		cfg.Storm, cfg.Messages = true, 1500
+		figures, err := f.run(t.Context(), cfg)
+		requirePassed(t, figures, err)
+	})
+}
+
+// TestStealthFails: servers that break a promise about stealth messages, each in
+// one way.
+func TestStealthFails(t *testing.T) {
+	// first changes what the first member that gets such a frame gets.
+	first := func(name string, change func(b []byte) [][]byte) func(f *fake) {
+		return func(f *fake) {
+			did := false
+			f.onFrame = func(_ domain.ID, e fakeEvent) [][]byte {
+				if e.name != name || did {
+					return [][]byte{e.frame}
+				}
+				did = true
+				return change(e.frame)
+			}
+		}
+	}
+	twice := func(b []byte) [][]byte { return [][]byte{b, b} }
+	never := func([]byte) [][]byte { return nil }
+	for name, c := range map[string]struct {
+		spoil func(f *fake)
+		want  fault
+	}{
+		"a_socket_does_not_receive_it": {first("stealth", never), stealthLost},
+		"a_socket_receives_it_twice":   {first("stealth", twice), stealthDoubled},
+		"a_socket_receives_another": {first("stealth", func(b []byte) [][]byte {
+			return [][]byte{bytes.Replace(b, []byte(`.","`), []byte(`!","`), 1)}
+		}), stealthAltered},
+		"a_socket_is_not_told_its_end":   {first("stealth_gone", never), goneMissing},
+		"a_socket_is_told_its_end_twice": {first("stealth_gone", twice), stealthDoubled},
+		"its_end_comes_early":            {func(f *fake) { f.goneAfter = func(ttl time.Duration) time.Duration { return ttl - time.Second } }, goneEarly},
+		"its_end_comes_late": {func(f *fake) {
+			f.goneAfter = func(ttl time.Duration) time.Duration { return ttl + time.Duration(goneWithin) + time.Second }
+		}, goneMissing},
+		"nobody_has_withdrawn_it": {func(f *fake) { f.goneReason = func(string) string { return "withdrawn" } }, goneEarly},
+		"it_is_in_history":        {func(f *fake) { f.keeps = true }, leaked},
+	} {
+		t.Run("when_"+name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			c.spoil(f)
+			figures, err := f.run(t.Context(), f.stealthConfig())
+			require.ErrorIs(t, err, ErrFailed)
+			require.Equal(t, failed, figures.Verdict)
+			require.Positive(t, figures.Faults[c.want.String()], "%v", figures.Faults)
+			require.NotEmpty(t, figures.Offenders[c.want.String()])
+		})
+	}
+}
