@@ -78,6 +78,7 @@ func benchmarkFanOut(b *testing.B, rooms, members, run int, take func([][]*socke
 			require.NoError(b, err)
 			s := &socket{desks: make([]desk, 1)}
 			s.conn = newConn(accepted, Config{MaxPending: 1 << 30}.withDefaults(), &drains)
+			s.conn.uncork()
 			s.conn.release(nil)
 			sockets[room] = append(sockets[room], s)
 			peers = append(peers, peer)

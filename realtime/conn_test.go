@@ -23,6 +23,7 @@ func pipe(t testing.TB, cfg Config) (*conn, net.Conn) {
 	require.NoError(t, err)
 	var drains sync.WaitGroup
 	c := newConn(accepted, cfg.withDefaults(), &drains)
+	c.uncork()
 	t.Cleanup(func() {
 		_ = c.Close()
 		_ = peer.Close()
@@ -121,6 +122,7 @@ func TestConn(t *testing.T) {
 		one, other := net.Pipe()
 		var drains sync.WaitGroup
 		c := newConn(one, Config{}.withDefaults(), &drains)
+		c.uncork()
 		c.send([]byte("hello"))
 		got := make([]byte, 5)
 		_, err := io.ReadFull(other, got)

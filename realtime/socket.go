@@ -70,6 +70,7 @@ func (s *socket) start() {
 			PendingBytes: h.cfg.MaxPending, ResumeWaitMS: h.cfg.ResumeWait.Milliseconds(),
 		},
 	}))
+	s.conn.uncork()
 	h.sockets.Add(1)
 	go func() {
 		defer h.sockets.Done()
