@@ -3,8 +3,10 @@ package realtime
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,6 +118,28 @@ func TestConn(t *testing.T) {
 			case <-t.Context().Done():
 			}
 		}
+	})
+
+	t.Run("drops_nothing_before_it_closes_a_slow_peer", func(t *testing.T) {
+		c, peer := pipe(t, Config{MaxPending: 64 << 10})
+		generation := c.hold()
+		require.True(t, c.release(nil))
+		var accepted, last []byte
+		for i := 0; !c.isClosing(); i++ {
+			accepted = append(accepted, last...)
+			last = appendMessage(nil, fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", 1000)))
+			c.deliver(generation, last)
+		}
+		c.deliver(generation, last) // too late: the close message is the last
+		expected := append(accepted, closeMessage(CloseSlow)...)
+		got := make([]byte, len(expected))
+		_, err := io.ReadFull(peer, got)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(expected, got))
+		require.NoError(t, c.Close())
+		rest, err := io.ReadAll(peer)
+		require.NoError(t, err)
+		require.Empty(t, rest)
 	})
 
 	t.Run("works_without_a_descriptor", func(t *testing.T) {
