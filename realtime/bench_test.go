@@ -2,11 +2,10 @@ package realtime
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -17,23 +16,24 @@ import (
 	"ping/internal/eventlog"
 )
 
-// BenchmarkFanOut hands events to real loopback connections whose other ends
-// are read by as few goroutines as possible. `floor` writes each frame to each
-// connection by net.Conn.Write, one after another. Deliveries count when read.
+// BenchmarkFanOut hands events to real loopback connections, which another
+// process reads. `floor` writes each frame to each connection by net.Conn.Write,
+// one after another. Deliveries count when read; CPU is the writing side's.
 //
-// One operation is one event. run is how many events one run of the log holds.
+// One operation is one run of the log; run is how many events one holds.
 func BenchmarkFanOut(b *testing.B) {
 	for _, shape := range []struct{ rooms, members, run int }{
-		{50, 10, 1}, {50, 10, 8}, {50, 10, 64}, {1, 500, 1}, {1, 500, 8}, {1, 1000, 16},
+		{1000, 10, 1}, {1000, 10, 16}, {50, 10, 1}, {50, 10, 8}, {50, 10, 64}, {1, 500, 1}, {1, 500, 8}, {1, 1000, 1}, {1, 1000, 16},
 	} {
 		name := fmt.Sprintf("rooms=%d/members=%d/run=%d", shape.rooms, shape.members, shape.run)
 		b.Run(name+"/floor", func(b *testing.B) {
-			benchmarkFanOut(b, shape.rooms, shape.members, shape.run, func(sockets [][]*socket, events []*eventlog.Event, rooms map[domain.ID]int) {
-				var message []byte
+			h := newHall(b, shape.rooms, shape.members, 0, 1<<30)
+			var message []byte
+			benchmarkFanOut(b, h, shape.run, func(events []*eventlog.Event) {
 				for _, e := range events {
 					message = appendMessage(message[:0], e.Frame)
-					for _, s := range sockets[rooms[e.Stream]] {
-						if _, err := s.conn.Conn.Write(message); err != nil {
+					for _, m := range h.partition.rooms[e.Stream].members {
+						if _, err := m.socket.conn.Conn.Write(message); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -41,92 +41,125 @@ func BenchmarkFanOut(b *testing.B) {
 			})
 		})
 		b.Run(name+"/hub", func(b *testing.B) {
-			var p *partition
-			benchmarkFanOut(b, shape.rooms, shape.members, shape.run, func(sockets [][]*socket, events []*eventlog.Event, rooms map[domain.ID]int) {
-				if p == nil || p.rooms[events[0].Stream] == nil || p.rooms[events[0].Stream].members[0].socket != sockets[rooms[events[0].Stream]][0] {
-					p = newPartition(0, 0, &users{sockets: map[domain.ID][]*socket{}}, newPeople(), slog.New(slog.DiscardHandler))
-					for id, room := range rooms {
-						for _, s := range sockets[room] {
-							s.desks[0].attached = true
-							p.join(s, id, false)
-						}
-					}
-				}
-				p.take(events)
-			})
+			h := newHall(b, shape.rooms, shape.members, 0, 1<<30)
+			benchmarkFanOut(b, h, shape.run, func(events []*eventlog.Event) { h.partition.take(events) })
 		})
 	}
 }
 
-func benchmarkFanOut(b *testing.B, rooms, members, run int, take func([][]*socket, []*eventlog.Event, map[domain.ID]int)) {
+func benchmarkFanOut(b *testing.B, h *hall, run int, take func([]*eventlog.Event)) {
 	frame := make([]byte, 350)
 	size := int64(len(appendMessage(nil, frame)))
-	var received atomic.Int64
-	sockets := make([][]*socket, rooms)
-	index := map[domain.ID]int{}
-	var readers, drains sync.WaitGroup
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	defer listener.Close()
-	var peers []net.Conn
-	for room := range rooms {
-		index[domain.ID{byte(room)}] = room
-		for range members {
-			peer, err := net.Dial("tcp", listener.Addr().String())
-			require.NoError(b, err)
-			accepted, err := listener.Accept()
-			require.NoError(b, err)
-			s := &socket{desks: make([]desk, 1)}
-			s.conn = newConn(accepted, Config{MaxPending: 1 << 30}.withDefaults(), &drains, newMetrics(nil))
-			s.conn.release(nil)
-			sockets[room] = append(sockets[room], s)
-			peers = append(peers, peer)
-			readers.Go(func() {
-				buffer := make([]byte, 64<<10)
-				for {
-					n, err := peer.Read(buffer)
-					received.Add(int64(n))
-					if err == io.EOF || err != nil {
-						return
-					}
-				}
-			})
-		}
-	}
 	events := make([]*eventlog.Event, run)
-	var position int64
 	before := cpu()
 	b.ResetTimer()
 	for b.Loop() {
-		// One operation hands on a whole run.
 		for i := range events {
-			events[i] = &eventlog.Event{Type: "message.sent", Stream: domain.ID{byte(position % int64(rooms))}, Position: position + 1, Frame: frame}
-			position++
+			events[i] = h.event(frame)
 		}
-		take(sockets, events, index)
+		take(events)
 	}
-	want := position * int64(members) * size
-	for received.Load() < want {
-		time.Sleep(50 * time.Microsecond) // the kernel has the rest
-	}
+	deliveries := float64(h.position) * float64(h.members)
+	h.crowd.do(order{Bytes: int64(deliveries) * size})
 	b.StopTimer()
-	deliveries := float64(position) * float64(members)
 	b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
 	b.ReportMetric((cpu()-before).Seconds()/deliveries*1e6, "cpu-s/M")
 	b.ReportMetric(0, "ns/op")
-	for _, of := range sockets {
-		for _, s := range of {
-			_ = s.conn.Close()
-		}
-	}
-	for _, peer := range peers {
-		_ = peer.Close()
-	}
-	readers.Wait()
-	drains.Wait()
 }
 
-// cpu is the processor time of this process so far, readers included.
+// BenchmarkDeadReader measures how long frames take to the others when one of a
+// room's 1,000 sockets is never read from, and when none is: three times each,
+// taking turns. The dead one's buffers fill up and it is closed on the way. One
+// operation is an event, every 20 ms; use -benchtime 500x.
+func BenchmarkDeadReader(b *testing.B) {
+	var p50, p99 [2][]float64
+	for range 3 {
+		for dead := range 2 {
+			h := newHall(b, 1, 1000+dead, dead, 64<<10)
+			const size = 1500
+			began := time.Now()
+			for i := range b.N {
+				h.partition.take([]*eventlog.Event{h.event(stamp(size))})
+				time.Sleep(time.Until(began.Add(time.Duration(i) * 20 * time.Millisecond)))
+			}
+			r := h.crowd.do(order{Bytes: int64(b.N) * 1000 * size})
+			p50[dead] = append(p50[dead], float64(r.P50.Microseconds())/1000)
+			p99[dead] = append(p99[dead], float64(r.P99.Microseconds())/1000)
+			h.close()
+		}
+	}
+	for dead, name := range []string{"none", "dead"} {
+		slices.Sort(p50[dead])
+		slices.Sort(p99[dead])
+		b.ReportMetric(p50[dead][1], name+"-p50-ms")
+		b.ReportMetric(p99[dead][1], name+"-p99-ms")
+	}
+	b.ReportMetric(p99[1][1]/p99[0][1], "p99-ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
+// hall is a partition with full rooms, whose sockets a crowd reads.
+type hall struct {
+	partition *partition
+	crowd     *crowd
+	rooms     []domain.ID
+	members   int // of each room
+	position  int64
+	close     func()
+}
+
+func newHall(b *testing.B, rooms, members, silent, maxPending int) *hall {
+	h := &hall{
+		partition: newPartition(0, 0, &users{sockets: map[domain.ID][]*socket{}}, newPeople(), slog.New(slog.DiscardHandler)),
+		crowd:     newCrowd(b), rooms: make([]domain.ID, rooms), members: members,
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	defer listener.Close()
+	accepted := make(chan net.Conn, rooms*members)
+	go func() {
+		for range rooms * members {
+			if c, err := listener.Accept(); err == nil {
+				accepted <- c
+			}
+		}
+	}()
+	h.crowd.do(order{
+		Address: listener.Addr().String(), Requests: make([]string, rooms*members), AtOnce: 8,
+		Silent: silent, Latency: maxPending < 1<<30,
+	})
+	var drains sync.WaitGroup
+	var conns []*conn
+	for i := range h.rooms {
+		h.rooms[i] = domain.ID{1, byte(i), byte(i >> 8)}
+		for range members {
+			s := &socket{desks: []desk{{attached: true}}}
+			s.conn = newConn(<-accepted, Config{MaxPending: maxPending}.withDefaults(), &drains, newMetrics(nil))
+			s.conn.uncork()
+			s.conn.release(nil)
+			h.partition.join(s, h.rooms[i], false)
+			conns = append(conns, s.conn)
+		}
+	}
+	h.close = sync.OnceFunc(func() {
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		drains.Wait()
+	})
+	b.Cleanup(h.close)
+	return h
+}
+
+// event makes the next one, in the rooms' turn.
+func (h *hall) event(frame []byte) *eventlog.Event {
+	h.position++
+	return &eventlog.Event{
+		Type: "message.sent", Stream: h.rooms[h.position%int64(len(h.rooms))], Position: h.position, Frame: frame,
+	}
+}
+
+// cpu is the processor time of this process so far.
 func cpu() time.Duration {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // fails for a bad argument only

@@ -31,6 +31,7 @@ type conn struct {
 	pending  []byte // not yet written
 	inFlight int    // bytes that the draining goroutine is writing
 	draining bool
+	corked   bool          // what is written waits for uncork
 	closing  bool          // the close message is queued: nothing may follow it
 	closed   bool          // the connection is gone
 	relieved chan struct{} // closed when pending has become small; nil while nobody waits
@@ -58,11 +59,9 @@ type conn struct {
 var errConnClosed = errors.New("the connection is closed")
 
 func newConn(c net.Conn, cfg Config, drains *sync.WaitGroup, m *metrics) *conn {
-	w := &conn{Conn: c, maxPending: cfg.MaxPending, grace: cfg.CloseGrace, heartbeat: cfg.Heartbeat, drains: drains, metrics: m, holding: true}
+	w := &conn{Conn: c, maxPending: cfg.MaxPending, grace: cfg.CloseGrace, heartbeat: cfg.Heartbeat, drains: drains, metrics: m, corked: true, holding: true}
 	if tcp, ok := c.(*net.TCPConn); ok {
-		// Both are hints: a connection that refuses them still works.
-		_ = tcp.SetNoDelay(true)
-		_ = tcp.SetWriteBuffer(sendBuffer)
+		_ = tcp.SetWriteBuffer(sendBuffer) // a hint: a connection that refuses it still works
 	}
 	if sc, ok := c.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
@@ -239,9 +238,25 @@ func (c *conn) release(last []byte) bool {
 	return true
 }
 
+// uncork writes what was queued since the connection was made: the answer to
+// the upgrade and the first message leave in one packet.
+func (c *conn) uncork() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.pending
+	c.corked, c.pending = false, nil
+	if len(first) > 0 && !c.closed {
+		c.write(first)
+	}
+}
+
 // write queues messages; c.mu is held. A client for whom nothing waits is
 // given any amount: it has not been slow yet.
 func (c *conn) write(messages []byte) {
+	if c.corked {
+		c.pending = append(c.pending, messages...)
+		return
+	}
 	if len(c.pending) == 0 && c.inFlight == 0 && c.raw != nil {
 		n, err := c.tryWrite(messages)
 		if err != nil {

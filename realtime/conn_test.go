@@ -3,8 +3,10 @@ package realtime
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ func pipe(t testing.TB, cfg Config) (*conn, net.Conn) {
 	require.NoError(t, err)
 	var drains sync.WaitGroup
 	c := newConn(accepted, cfg.withDefaults(), &drains, newMetrics(nil))
+	c.uncork()
 	t.Cleanup(func() {
 		_ = c.Close()
 		_ = peer.Close()
@@ -117,10 +120,33 @@ func TestConn(t *testing.T) {
 		}
 	})
 
+	t.Run("drops_nothing_before_it_closes_a_slow_peer", func(t *testing.T) {
+		c, peer := pipe(t, Config{MaxPending: 64 << 10})
+		generation := c.hold()
+		require.True(t, c.release(nil))
+		var accepted, last []byte
+		for i := 0; !c.isClosing(); i++ {
+			accepted = append(accepted, last...)
+			last = appendMessage(nil, fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", 1000)))
+			c.deliver(generation, last)
+		}
+		c.deliver(generation, last) // too late: the close message is the last
+		expected := append(accepted, closeMessage(CloseSlow)...)
+		got := make([]byte, len(expected))
+		_, err := io.ReadFull(peer, got)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(expected, got))
+		require.NoError(t, c.Close())
+		rest, err := io.ReadAll(peer)
+		require.NoError(t, err)
+		require.Empty(t, rest)
+	})
+
 	t.Run("works_without_a_descriptor", func(t *testing.T) {
 		one, other := net.Pipe()
 		var drains sync.WaitGroup
 		c := newConn(one, Config{}.withDefaults(), &drains, newMetrics(nil))
+		c.uncork()
 		c.send([]byte("hello"))
 		got := make([]byte, 5)
 		_, err := io.ReadFull(other, got)

@@ -77,6 +77,7 @@ func (s *socket) start() {
 			TypingExpiryMS: typingExpiry.Milliseconds(), PresenceMembers: presenceMembers,
 		},
 	}))
+	s.conn.uncork()
 	h.sockets.Add(1)
 	go func() {
 		defer h.sockets.Done()

@@ -15,10 +15,8 @@ import (
 )
 
 func main() {
-	// A node's live memory is small beside what it allocates: collecting at five
-	// times of it, not twice, gave a sixth more messages on two cores.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(mostPercent)
 	}
 	quietRedis()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

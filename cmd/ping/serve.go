@@ -65,7 +65,10 @@ func listen(cfg Config) (l listeners, err error) {
 		if one.addr == "" {
 			continue
 		}
-		*one.listener, err = net.Listen("tcp", one.addr)
+		// No keep-alive, which is four system calls a connection: streams have
+		// heartbeats, and requests have time limits.
+		config := net.ListenConfig{KeepAlive: -1}
+		*one.listener, err = config.Listen(context.Background(), "tcp", one.addr)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			_, port, _ := net.SplitHostPort(one.addr)
 			err = fmt.Errorf("port %s is taken: end the program that listens on %s, or choose another address with --%s or %s", port, one.addr, one.setting, one.env)
@@ -106,6 +109,7 @@ func (n *node) run(ctx context.Context, l listeners) error {
 	readers.run("ended sessions", n.endings.Run)
 	readers.run("erasures", n.eraser.Run)
 	readers.run("check of redis", n.lane.CheckServers)
+	readers.run("memory", keepMemory)
 	servers := newStage(ctx, fail)
 	web := n.web.HTTPServer("")
 	serve(servers, "http", web, l.clients)
