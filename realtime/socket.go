@@ -115,7 +115,7 @@ func (s *socket) run(ctx context.Context) {
 		err = s.catchUp(ctx, resume)
 	}
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), errors.Is(err, errBehind): // neither lasts
 		s.sendAway("busy", CloseBusy, busyLeast, s.hub.cfg.BusySpread)
 	case err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil:
 		s.hub.logger.Error("stream could not start", "user_id", s.user, "error", err)

@@ -77,10 +77,16 @@ func runNodeLogging(t *testing.T, w world, logger *slog.Logger) (n *node, base s
 // openStream opens the user's stream at a node.
 func openStream(t *testing.T, base string, user *client) *websocket.Conn {
 	t.Helper()
-	ws, _, err := websocket.Dial(t.Context(), base+"/v1/stream", &websocket.DialOptions{
-		Subprotocols: []string{"ping.v1.json"},
-		HTTPHeader:   http.Header{"Authorization": {"Bearer " + user.token}},
-	})
+	var ws *websocket.Conn
+	var err error
+	require.Eventually(t, func() bool {
+		var answer *http.Response
+		ws, answer, err = websocket.Dial(t.Context(), base+"/v1/stream", &websocket.DialOptions{
+			Subprotocols: []string{"ping.v1.json"},
+			HTTPHeader:   http.Header{"Authorization": {"Bearer " + user.token}},
+		})
+		return answer == nil || answer.StatusCode != http.StatusServiceUnavailable // a node has to catch up first
+	}, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ws.CloseNow() }) // the server may have closed it
 	return ws
