@@ -159,20 +159,21 @@
 // answered for twice as long is gone. A browser answers by itself and can send
 // `ping` to find out whether the server is there.
 //
-// A stream ends with its access token (4002) unless `refresh` brings a newer
-// one of the same user; with its session (4501), which is that of its newest
-// token; when its user is erased (4502); and when too much waits for a client
-// that does not read (4001): first it misses typing and presence, but nothing
-// else. When a node ends, or too many streams begin on it at once, it sends
-// `reconnect`, whose reason is restart or busy, and closes (4000, 4005): a client
-// comes back after after_ms, which is another time for each. A token of what has ended is refused, on every
-// node: before the upgrade by 401 unauthenticated, in `refresh` by the error
-// token_invalid. Frames that are not accepted are answered by `error`; the fifth
-// within a minute of one another closes (4500). So do more than
-// limits.frames_per_second, a few seconds' worth at once aside. A message over 64 KiB closes
-// with 1009, text that is not UTF-8 with 1007. All are in close_codes.go: after
-// 4000-4499, and when the connection breaks without a code, a client
-// reconnects, with backoff and jitter, and resumes; after 4500-4999 it does not.
+// A stream ends with its access token (4002) unless `refresh` brings a newer one
+// of the same user; with its session (4501), which is that of its newest token;
+// when its user is erased (4502); and when too much waits for a client that does
+// not read (4001): first it misses typing and presence, but nothing else. When a
+// node ends, or too many streams begin on it at once, it sends `reconnect`, whose
+// reason is restart or busy, and closes (4000, 4005): a client comes back after
+// after_ms, which is another time for each. A token of what has ended is refused,
+// on every node: before the upgrade by 401 unauthenticated, in `refresh` by the
+// error token_invalid. Frames that are not accepted are answered by `error`; the
+// fifth within a minute of one another closes (4500). So do more than
+// limits.frames_per_second, a few seconds' worth at once aside. A message over 64
+// KiB closes with 1009, text that is not UTF-8 with 1007. All are in
+// close_codes.go: after 4000-4499, and when the connection breaks without a code,
+// a client reconnects, with backoff and jitter, and resumes; after 4500-4999 it
+// does not.
 //
 // A client sends at most limits.frames_per_second, or twice as many at once;
 // the next is not read and is answered by rate_limited. Who sends more bytes
@@ -199,12 +200,11 @@
 // read model that lags, or is not there, makes the start slower, not wrong.
 //
 // Writing: a run of events is encoded into one buffer; each socket's share is
-// pieces of it, written by one non-blocking system call. What the kernel does
-// not take is pending, and a goroutine waits for the client: it ends when all
-// is written. Too much pending closes the stream; a durable frame is never
-// dropped on a stream that lives on. When writing takes much of the node's
-// time, partitions pause between runs for up to 20 ms, so that more frames
-// share a write (pacer). An idle socket has one goroutine, which pings when it has
-// read nothing for a heartbeat, and no
-// buffer for writing.
+// pieces of it, written by one non-blocking system call. What the kernel does not
+// take is pending, and a goroutine waits for the client: it ends when all is
+// written. Too much pending closes the stream; a durable frame is never dropped
+// on a stream that lives on. When writing takes much of the node's time,
+// partitions pause between runs for up to 20 ms, so that more frames share a
+// write (pacer). An idle socket has one goroutine, which pings when it has read
+// nothing for a heartbeat, and no buffer for writing.
 package realtime
