@@ -120,7 +120,7 @@ func expiring(t *testing.T, w world, token string) string {
 	require.NoError(t, err)
 	claims, err := real.Verify(token)
 	require.NoError(t, err)
-	early, err := auth.NewTokens([]byte(w.cfg.JWTSecret), func() time.Time { return time.Now().Add(3*time.Second - time.Until(claims.ExpiresAt)) })
+	early, err := auth.NewTokens([]byte(w.cfg.JWTSecret), func() time.Time { return time.Now().Add(6*time.Second - time.Until(claims.ExpiresAt)) })
 	require.NoError(t, err)
 	short, _ := early.Issue(claims.UserID, claims.SessionID)
 	return short

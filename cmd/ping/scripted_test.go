@@ -161,7 +161,9 @@ func testScripts(t *testing.T, start startDevice) {
 			stay(ws) // and answers nothing
 		}))
 		d.await(t, "it came back", func() bool { return d.resumed >= 2 })
-		require.JSONEq(t, `{"type":"resume","at":["0:5"],"epoch":1}`, string(s.said[1]))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		require.JSONEq(t, `{"type":"resume","at":["0:5"],"epoch":1}`, string(s.said[len(s.said)-1]))
 	})
 	t.Run("it comes back when it is told to", func(t *testing.T) {
 		s := &script{}
