@@ -187,7 +187,8 @@
 // against which events have been handed on.
 //
 // A stream starts in rounds, see catchUp. It reads the user's memberships
-// together with the positions at which the read model has them, waits until
+// together with the positions at which the read model has them and with where
+// the conversations end, so that most starts are one query; waits until
 // this node has come to those positions and to the client's, and attaches to
 // each partition: under the lock the memberships are brought up to the
 // partition's position from the changes that it remembers (or, further back,
@@ -205,6 +206,12 @@
 // written. Too much pending closes the stream; a durable frame is never dropped
 // on a stream that lives on. When writing takes much of the node's time,
 // partitions pause between runs for up to 20 ms, so that more frames share a
-// write (pacer). An idle socket has one goroutine, which pings when it has read
-// nothing for a heartbeat, and no buffer for writing.
+// write (pacer).
+//
+// An idle socket has one goroutine, no timer but its expiry, and no buffer for
+// writing: the goroutine that reads pings as well, because each heartbeat ends a
+// wait of conn.Read. A library for the life cycle of sockets (melody), whose
+// second goroutine did that, made it 20.7 KB of the node's memory in place of
+// 11.2, for a user in 20 conversations: 4 of these are the stack and 4.3 live
+// on the heap.
 package realtime
