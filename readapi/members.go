@@ -43,12 +43,9 @@ type listMembersInput struct {
 }
 
 func (r *reads) listMembers(ctx context.Context, in *listMembersInput) (*output[web.Page[ListedMember]], error) {
-	var after domain.ID
-	if in.Cursor != "" {
-		keys, err := decodeCursor("members", in.Cursor, 1)
-		if err != nil || after.UnmarshalText([]byte(keys[0])) != nil {
-			return nil, errCursor
-		}
+	after, err := decodeIDCursor("members", in.Cursor)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.wait(ctx, in.Read, inbox, directory); err != nil {
 		return nil, err

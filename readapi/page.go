@@ -29,6 +29,19 @@ func decodeCursor(list, cursor string, n int) ([]string, error) {
 	return parts[1:], nil
 }
 
+// decodeIDCursor returns the id that a page ended with; the zero ID for the
+// first page, which has no cursor.
+func decodeIDCursor(list, cursor string) (id domain.ID, err error) {
+	if cursor == "" {
+		return id, nil
+	}
+	keys, err := decodeCursor(list, cursor, 1)
+	if err != nil || id.UnmarshalText([]byte(keys[0])) != nil {
+		return domain.ID{}, errCursor
+	}
+	return id, nil
+}
+
 // page makes a page of rows that were read with one more than the limit, to
 // know whether there is a next page.
 func page[R, T any](rows []R, limit int, item func(R) T, cursor func(R) string) web.Page[T] {

@@ -35,12 +35,9 @@ type listPresenceInput struct {
 // listPresence lists how the members are seen, ordered by id. Across a block
 // everyone is offline.
 func (r *reads) listPresence(ctx context.Context, in *listPresenceInput) (*output[web.Page[ephemeral.Presence]], error) {
-	var after domain.ID
-	if in.Cursor != "" {
-		keys, err := decodeCursor("presence", in.Cursor, 1)
-		if err != nil || after.UnmarshalText([]byte(keys[0])) != nil {
-			return nil, errCursor
-		}
+	after, err := decodeIDCursor("presence", in.Cursor)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.wait(ctx, in.Read, inbox, directory); err != nil {
 		return nil, err

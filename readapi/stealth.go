@@ -17,12 +17,9 @@ type listStealthInput struct {
 
 // listStealth lists the stealth messages that are alive, the newest first.
 func (r *reads) listStealth(ctx context.Context, in *listStealthInput) (*output[web.Page[ephemeral.Stealth]], error) {
-	var before domain.ID
-	if in.Cursor != "" {
-		keys, err := decodeCursor("stealth", in.Cursor, 1)
-		if err != nil || before.UnmarshalText([]byte(keys[0])) != nil {
-			return nil, errCursor
-		}
+	before, err := decodeIDCursor("stealth", in.Cursor)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.wait(ctx, in.Read, inbox); err != nil {
 		return nil, err

@@ -36,12 +36,7 @@ func (h *Hub) hear(ctx context.Context) error {
 		default:
 			h.handOn([]ephemeral.Message{m})
 		}
-	}, func() {
-		select {
-		case h.began <- struct{}{}:
-		default:
-		}
-	})
+	}, func() { signal(h.began) })
 	return nil
 }
 
@@ -154,12 +149,8 @@ func newExpiry() (e expiry) {
 
 // wake says that a stealth message was heard: something may be due sooner.
 func (e *expiry) wake(m ephemeral.Message) {
-	if len(m.Conversations) == 0 {
-		return
-	}
-	select {
-	case e[ephemeral.ShardOf(m.Conversations[0])] <- struct{}{}:
-	default:
+	if len(m.Conversations) > 0 {
+		signal(e[ephemeral.ShardOf(m.Conversations[0])])
 	}
 }
 

@@ -35,7 +35,7 @@ func (h *Hub) serve(c echo.Context) error {
 }
 
 // open checks a request in full, upgrades it and returns; the stream lives on
-// in goroutines of its own, which hold nothing of the request.
+// in a goroutine of its own, which holds nothing of the request.
 func (h *Hub) open(c echo.Context) error {
 	r := c.Request()
 	if err := h.check(r); err != nil {

@@ -141,10 +141,8 @@ func (h *Hub) follow(ctx context.Context, p *partition) error {
 		}
 		if err != nil {
 			h.logger.Warn("tail cannot be read", "partition", p.id, "error", err)
-			select {
-			case <-ctx.Done():
+			if !pause(ctx, time.Second) {
 				return nil
-			case <-time.After(time.Second):
 			}
 			continue
 		}

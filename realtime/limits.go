@@ -21,9 +21,6 @@ const (
 	// somewhat more than its frames may have.
 	bytesPerSecond = 96 << 10
 	byteBurst      = 256 << 10
-	// typingExpiry is how long a client shows that a member is writing without
-	// hearing it again.
-	typingExpiry = 6 * time.Second
 	// maxReference bounds a client frame's id, in bytes.
 	maxReference = 64
 	// announcedWait is how long an announced `resume` is waited for.

@@ -49,8 +49,5 @@ func (p *pacer) pace(ctx context.Context, took time.Duration, writes, frames int
 	if wait <= 0 || frames >= pacedFrames*writes {
 		return
 	}
-	select {
-	case <-time.After(wait):
-	case <-ctx.Done():
-	}
+	pause(ctx, wait)
 }

@@ -87,7 +87,7 @@ func (ps *people) count(user domain.ID, p *person, state ephemeral.State, by int
 	p.streams[state] += by
 	if after, is := p.state(); after != before || is != was {
 		ps.changed[user] = before
-		ps.wake()
+		signal(ps.woken)
 	}
 }
 
@@ -95,16 +95,9 @@ func (ps *people) count(user domain.ID, p *person, state ephemeral.State, by int
 func (ps *people) wakeLater(ctx context.Context) {
 	time.AfterFunc(lookEvery, func() {
 		if ctx.Err() == nil {
-			ps.wake()
+			signal(ps.woken)
 		}
 	})
-}
-
-func (ps *people) wake() {
-	select {
-	case ps.woken <- struct{}{}:
-	default:
-	}
 }
 
 // block notes that a user has blocked another one, or not any more.

@@ -49,18 +49,6 @@ func (h *Hub) present(ctx context.Context) error {
 	}
 }
 
-// pause waits; it returns false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
 // sayChanged says what has changed here. What fails is said with the next beat,
 // but for those who have left: their word ends by itself.
 func (h *Hub) sayChanged(ctx context.Context) error {
@@ -197,10 +185,7 @@ func (s *sightings) add(m ephemeral.Message) {
 	s.mu.Lock()
 	s.pending[m.From] = m
 	s.mu.Unlock()
-	select {
-	case s.woken <- struct{}{}:
-	default:
-	}
+	signal(s.woken)
 }
 
 func (s *sightings) take() []ephemeral.Message {

@@ -74,7 +74,7 @@ func (s *socket) start() {
 		Limits: limits{
 			FrameBytes: maxFrame, FramesPerSecond: framesPerSecond, Refusals: maxRefusals, ReplayEvents: h.cfg.MaxReplay,
 			PendingBytes: h.cfg.MaxPending, ResumeWaitMS: h.cfg.ResumeWait.Milliseconds(),
-			TypingExpiryMS: typingExpiry.Milliseconds(), PresenceMembers: presenceMembers,
+			TypingExpiryMS: ephemeral.TypingLife.Milliseconds(), PresenceMembers: presenceMembers,
 		},
 	}))
 	s.conn.uncork()
@@ -135,10 +135,7 @@ func (s *socket) end() {
 	s.mu.Lock()
 	s.expiry.Stop()
 	s.mu.Unlock()
-	select {
-	case h.left <- struct{}{}:
-	default:
-	}
+	signal(h.left)
 	s.stopTyping(h.background)
 	h.people.leave(s)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,35 +17,8 @@ import (
 
 	"ping/internal/limits"
 	"ping/internal/parts"
+	"ping/internal/testkit"
 )
-
-// logged is what nodes have logged.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// since returns the lines with a text after the first n bytes.
-func (l *logged) since(n int, with string) (lines []string) {
-	for line := range strings.Lines(l.String()[n:]) {
-		if strings.Contains(line, with) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
 
 // outage is a node, two users on it, and a Redis that comes and goes.
 type outage struct {
@@ -55,7 +26,7 @@ type outage struct {
 	dir          string
 	redis        *parts.Redis
 	base         string
-	log          *logged
+	log          *testkit.Log
 	ada, bob     *client
 	conversation string
 	ours, theirs *websocket.Conn // Ada's stream and Bob's
@@ -63,7 +34,7 @@ type outage struct {
 }
 
 func newOutage(t *testing.T) *outage {
-	o := &outage{t: t, dir: t.TempDir(), log: &logged{}}
+	o := &outage{t: t, dir: t.TempDir(), log: &testkit.Log{}}
 	w := newWorld(t)
 	o.start()
 	w.cfg.RedisURL = o.redis.URL()
@@ -171,10 +142,10 @@ func TestRedisOnDisk(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	w.cfg.RedisURL = server.URL()
-	log := &logged{}
+	log := &testkit.Log{}
 	runNodeLogging(t, w, slog.New(slog.NewTextHandler(log, nil)))
-	require.Eventually(t, func() bool { return len(log.since(0, "redis writes to its disk")) == 1 }, 20*time.Second, 5*time.Millisecond)
-	require.Len(t, log.since(0, "level=WARN"), 1)
+	require.Eventually(t, func() bool { return len(log.Since(0, "redis writes to its disk")) == 1 }, 20*time.Second, 5*time.Millisecond)
+	require.Len(t, log.Since(0, "level=WARN"), 1)
 }
 
 // TestRedisOutage: without Redis messages go on as before, the ephemeral lane
@@ -184,10 +155,10 @@ func TestRedisOutage(t *testing.T) {
 	before := o.deliver(t)
 	requireCalm := func(t *testing.T, from int) {
 		t.Helper()
-		require.Len(t, o.log.since(from, "stealth messages, typing and presence are away"), 1)
-		require.Len(t, o.log.since(from, "the ephemeral lane goes on"), 1)
-		require.LessOrEqual(t, len(o.log.since(from, "level=WARN")), 2, "one of the lane and one of the limits")
-		require.Empty(t, o.log.since(from, "level=ERROR"))
+		require.Len(t, o.log.Since(from, "stealth messages, typing and presence are away"), 1)
+		require.Len(t, o.log.Since(from, "the ephemeral lane goes on"), 1)
+		require.LessOrEqual(t, len(o.log.Since(from, "level=WARN")), 2, "one of the lane and one of the limits")
+		require.Empty(t, o.log.Since(from, "level=ERROR"))
 	}
 	t.Run("of a Redis that has ended", func(t *testing.T) {
 		from := len(o.log.String())

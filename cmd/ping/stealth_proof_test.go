@@ -34,8 +34,8 @@ type proof struct {
 	redis    *parts.Redis
 	pool     *pgxpool.Pool
 	rdb      *redis.Client
-	log      *logged   // of the nodes, the embedded NATS, and what prints by package log
-	bases    [2]string // the sender's node, and the receiver's
+	log      *testkit.Log // of the nodes, the embedded NATS, and what prints by package log
+	bases    [2]string    // the sender's node, and the receiver's
 	stops    []func()
 
 	ada, bob, eve *client
@@ -48,7 +48,7 @@ type proof struct {
 // that they can.
 func newProof(t *testing.T) *proof {
 	t.Helper()
-	p := &proof{t: t, dir: t.TempDir(), log: &logged{}}
+	p := &proof{t: t, dir: t.TempDir(), log: &testkit.Log{}}
 	require.NoError(t, os.Chmod(p.dir, 0o711)) // Postgres may run as another user
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	log.SetOutput(p.log)
@@ -189,7 +189,7 @@ func (p *proof) withoutRedis(marker string) {
 	for range 3 {
 		p.stealth(p.ada, p.group, "lost "+marker, http.StatusServiceUnavailable, 60, "lost")
 	}
-	lines := p.log.since(before, "stealth messages, typing and presence are away")
+	lines := p.log.Since(before, "stealth messages, typing and presence are away")
 	require.LessOrEqual(t, len(lines), len(p.bases), "once a node")
 	require.NotEmpty(t, lines)
 	p.startRedis()
@@ -289,8 +289,8 @@ func TestStealthIsNowhere(t *testing.T) {
 	}
 	require.True(t, holds(strings.NewReader(metricsOf(t, p.bases[0])), needles("ping_streams")), "this test would find it")
 	require.True(t, holds(strings.NewReader(p.log.String()), needles("redis does not answer")), "this test would find it")
-	require.NotEmpty(t, p.log.since(0, "level=DEBUG"), "the nodes log all that they can")
-	require.NotEmpty(t, p.log.since(0, "stealth"), "requests are logged")
+	require.NotEmpty(t, p.log.Since(0, "level=DEBUG"), "the nodes log all that they can")
+	require.NotEmpty(t, p.log.Since(0, "stealth"), "requests are logged")
 
 	p.end()
 	require.Empty(t, filesWith(t, p.dir, secret))

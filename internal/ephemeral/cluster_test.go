@@ -12,14 +12,14 @@ import (
 	"ping/internal/testkit"
 )
 
-func storeInCluster(t *testing.T, url string) (*Store, *log) {
+func storeInCluster(t *testing.T, url string) (*Store, *testkit.Log) {
 	t.Helper()
 	options, err := redis.ParseClusterURL(url)
 	require.NoError(t, err)
 	options.ContextTimeoutEnabled, options.DialerRetries = true, 1
 	client := redis.NewClusterClient(options)
 	t.Cleanup(func() { _ = client.Close() }) // nothing is lost with it
-	logged := &log{}
+	logged := &testkit.Log{}
 	return New(client, "secret", slog.New(slog.NewTextHandler(io.MultiWriter(logged, t.Output()), nil))), logged
 }
 
@@ -66,5 +66,5 @@ func TestCluster(t *testing.T) {
 		require.NoError(t, l.ForgetPresence(t.Context(), user))
 		require.Nil(t, l.look(user).LastSeen)
 	}
-	require.Zero(t, logged.lines("level=WARN"))
+	require.Zero(t, len(logged.Since(0, "level=WARN")))
 }

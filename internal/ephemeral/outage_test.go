@@ -1,12 +1,9 @@
 package ephemeral
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,30 +16,6 @@ import (
 	"ping/internal/testkit"
 )
 
-// log is what a store has logged.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-// lines returns how many lines have a text.
-func (l *log) lines(with string) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, with) {
-			n++
-		}
-	}
-	return n
-}
-
 // private starts a Redis of the test's own.
 func private(t *testing.T, dir string, lines ...string) *parts.Redis {
 	t.Helper()
@@ -53,14 +26,14 @@ func private(t *testing.T, dir string, lines ...string) *parts.Redis {
 }
 
 // storeAt makes a store in the Redis at an address, as a node does.
-func storeAt(t *testing.T, url string) (*Store, *log) {
+func storeAt(t *testing.T, url string) (*Store, *testkit.Log) {
 	t.Helper()
 	options, err := redis.ParseURL(url)
 	require.NoError(t, err)
 	options.ContextTimeoutEnabled, options.DialerRetries = true, 1
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() }) // nothing is lost with it
-	logged := &log{}
+	logged := &testkit.Log{}
 	return New(client, "secret", slog.New(slog.NewTextHandler(io.MultiWriter(logged, t.Output()), nil))), logged
 }
 
@@ -114,7 +87,7 @@ func TestOutage(t *testing.T) {
 			}
 		}
 		require.Greater(t, fast, 90)
-		require.Eventually(t, func() bool { return logged.lines("does not answer") == 1 }, time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return len(logged.Since(0, "does not answer")) == 1 }, time.Second, time.Millisecond)
 		// Long enough for all shards to be given up.
 		select {
 		case <-began:
@@ -143,8 +116,8 @@ func TestOutage(t *testing.T) {
 		require.NoError(t, err)
 		l.next(m.ConversationID)
 	})
-	require.Equal(t, 2, logged.lines("does not answer"), "once an outage")
-	require.Equal(t, 2, logged.lines("goes on"), "once an outage")
+	require.Equal(t, 2, len(logged.Since(0, "does not answer")), "once an outage")
+	require.Equal(t, 2, len(logged.Since(0, "goes on")), "once an outage")
 }
 
 // shortenQuiet lets a test notice soon that Redis hangs.
@@ -155,7 +128,7 @@ func shortenQuiet(t *testing.T, to time.Duration) {
 }
 
 func TestCheckServers(t *testing.T) {
-	check := func(t *testing.T, url string) *log {
+	check := func(t *testing.T, url string) *testkit.Log {
 		t.Helper()
 		s, logged := storeAt(t, url)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -166,27 +139,27 @@ func TestCheckServers(t *testing.T) {
 	}
 	const disk, silent = "writes to its disk", "does not tell"
 	t.Run("says nothing of one that keeps nothing", func(t *testing.T) {
-		require.Zero(t, check(t, private(t, t.TempDir()).URL()).lines(""))
+		require.Zero(t, len(check(t, private(t, t.TempDir()).URL()).Since(0, "")))
 	})
 	t.Run("warns of snapshots", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "save 3600 1 300 100").URL())
-		require.Equal(t, 1, logged.lines(`snapshots="3600 1 300 100" append_only_file=false`))
-		require.Equal(t, 1, logged.lines(disk))
-		require.Equal(t, 1, logged.lines("level=WARN"))
+		require.Equal(t, 1, len(logged.Since(0, `snapshots="3600 1 300 100" append_only_file=false`)))
+		require.Equal(t, 1, len(logged.Since(0, disk)))
+		require.Equal(t, 1, len(logged.Since(0, "level=WARN")))
 	})
 	t.Run("warns of the append-only file", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "appendonly yes").URL())
-		require.Equal(t, 1, logged.lines(`snapshots="" append_only_file=true`))
-		require.Equal(t, 1, logged.lines(disk))
+		require.Equal(t, 1, len(logged.Since(0, `snapshots="" append_only_file=true`)))
+		require.Equal(t, 1, len(logged.Since(0, disk)))
 	})
 	t.Run("says of one that refuses to tell that it could not be checked", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "rename-command CONFIG nothing").URL())
-		require.Equal(t, 1, logged.lines(silent))
-		require.Equal(t, 1, logged.lines("level=INFO"))
+		require.Equal(t, 1, len(logged.Since(0, silent)))
+		require.Equal(t, 1, len(logged.Since(0, "level=INFO")))
 		logged = check(t, private(t, t.TempDir(), "user default on nopass ~* &* +@all -config").URL())
-		require.Equal(t, 1, logged.lines(silent))
+		require.Equal(t, 1, len(logged.Since(0, silent)))
 		logged = check(t, private(t, t.TempDir(), "rename-command CONFIG nothing", "appendonly yes").URL())
-		require.Equal(t, 1, logged.lines("append_only_file=true"), "INFO tells that much")
+		require.Equal(t, 1, len(logged.Since(0, "append_only_file=true")), "INFO tells that much")
 	})
 	t.Run("waits for one that is away", func(t *testing.T) {
 		dir := t.TempDir()
@@ -197,7 +170,7 @@ func TestCheckServers(t *testing.T) {
 		go func() { done <- s.CheckServers(t.Context()) }()
 		private(t, dir, "appendonly yes")
 		require.NoError(t, <-done)
-		require.Equal(t, 1, logged.lines(disk))
+		require.Equal(t, 1, len(logged.Since(0, disk)))
 	})
 	t.Run("ends with its context", func(t *testing.T) {
 		s, _ := storeAt(t, "unix:///nonexistent/redis.sock")
@@ -208,6 +181,6 @@ func TestCheckServers(t *testing.T) {
 	t.Run("warns of each server of a cluster", func(t *testing.T) {
 		s, logged := storeInCluster(t, testkit.RedisClusterURL(t, "appendonly yes"))
 		require.NoError(t, s.CheckServers(t.Context()))
-		require.Equal(t, 3, logged.lines(disk))
+		require.Equal(t, 3, len(logged.Since(0, disk)))
 	})
 }

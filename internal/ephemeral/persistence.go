@@ -21,8 +21,8 @@ const oldestRedis = 7
 // nowhere, or is too old. It returns when all have been checked, which takes
 // until they answer, or when ctx ends.
 func (s *Store) CheckServers(ctx context.Context) error {
-	checked := servers{}
-	for again := listenAgain; s.checkServers(ctx, &checked) != nil; again = min(2*again, checkRarely) {
+	checked := &sync.Map{} // addresses of servers
+	for again := listenAgain; s.checkServers(ctx, checked) != nil; again = min(2*again, checkRarely) {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -32,35 +32,21 @@ func (s *Store) CheckServers(ctx context.Context) error {
 	return nil
 }
 
-// servers are those that were checked, by address.
-type servers struct {
-	mu sync.Mutex
-	of map[string]bool
-}
-
-// add reports whether the server was not there yet.
-func (s *servers) add(addr string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.of == nil {
-		s.of = map[string]bool{}
-	}
-	known := s.of[addr]
-	s.of[addr] = true
-	return !known
-}
-
 // checkServers checks those that were not checked yet: in a cluster the
 // replicas too, which have disks of their own.
-func (s *Store) checkServers(ctx context.Context, checked *servers) error {
+func (s *Store) checkServers(ctx context.Context, checked *sync.Map) error {
 	ctx, cancel := context.WithTimeout(ctx, subscribing)
 	defer cancel()
 	check := func(ctx context.Context, server *redis.Client) error {
 		found, err := inspect(ctx, server)
-		if addr := server.Options().Addr; err == nil && checked.add(addr) {
+		if err != nil {
+			return err
+		}
+		addr := server.Options().Addr
+		if _, again := checked.LoadOrStore(addr, true); !again {
 			s.warn(addr, found)
 		}
-		return err
+		return nil
 	}
 	if cluster, ok := s.rdb.(*redis.ClusterClient); ok {
 		return cluster.ForEachShard(ctx, check)

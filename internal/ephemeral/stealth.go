@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,8 +31,7 @@ var ErrTooManyStealth = &domain.Error{Code: "too_many_stealth",
 	Message: "This conversation has 1,000 stealth messages alive; wait until some have expired."}
 
 // ErrKeyReused says that an Idempotency-Key was used with another request.
-var ErrKeyReused = &domain.Error{Code: "idempotency_key_reused",
-	Message: "This Idempotency-Key was used with another request; make a new key for each request."}
+var ErrKeyReused = errors.New("the idempotency key was used with another request")
 
 // Post stores a stealth message until it expires, and publishes it. Under a key
 // that was used before for the same request it does neither and returns what
@@ -43,7 +43,7 @@ func (s *Store) Post(ctx context.Context, m Stealth, key string, request [][]byt
 	keys := stealthKeys(m.ConversationID, m.ID)
 	answered := ""
 	if key != "" {
-		answered = fmt.Sprintf("%s %d %d %s", m.ID, m.SentAt.UnixMilli(), m.ExpiresAt.UnixMilli(), s.hash("request", request...))
+		answered = fmt.Sprintf("%s %d %s", m.ID, m.SentAt.UnixMilli(), s.hash("request", request...))
 		keys = append(keys, slot(ShardOf(m.ConversationID))+":key:"+s.hash("key", m.ConversationID[:], m.AuthorID[:], []byte(key)))
 	} else {
 		keys = append(keys, keys[0]) // not looked at
@@ -64,24 +64,23 @@ func (s *Store) Post(ctx context.Context, m Stealth, key string, request [][]byt
 	}
 }
 
-// asAnswered is the message as its first attempt was answered.
+// asAnswered is the message as its first attempt was answered: the same request,
+// so it has the same text and lasts as long.
 func asAnswered(m Stealth, first, now string) (Stealth, error) {
 	was, is := strings.Fields(first), strings.Fields(now)
-	if len(was) != 4 || m.ID.UnmarshalText([]byte(was[0])) != nil {
-		return Stealth{}, fmt.Errorf("post stealth message: an idempotency key is kept in another form")
+	if len(was) != 3 || m.ID.UnmarshalText([]byte(was[0])) != nil {
+		return Stealth{}, errors.New("post stealth message: an idempotency key is kept in another form")
 	}
-	if was[3] != is[3] {
+	if was[2] != is[2] {
 		return Stealth{}, ErrKeyReused
 	}
 	sent, err := strconv.ParseInt(was[1], 10, 64)
 	if err != nil {
 		return Stealth{}, fmt.Errorf("post stealth message: %w", err)
 	}
-	expires, err := strconv.ParseInt(was[2], 10, 64)
-	if err != nil {
-		return Stealth{}, fmt.Errorf("post stealth message: %w", err)
-	}
-	m.SentAt, m.ExpiresAt = time.UnixMilli(sent).UTC(), time.UnixMilli(expires).UTC()
+	life := m.ExpiresAt.Sub(m.SentAt)
+	m.SentAt = time.UnixMilli(sent).UTC()
+	m.ExpiresAt = m.SentAt.Add(life)
 	return m, nil
 }
 
@@ -107,11 +106,9 @@ func stealthKeys(conversation, id domain.ID) []string {
 // dueMember names a message in its shard's due list.
 func dueMember(conversation, id domain.ID) string { return conversation.String() + ":" + id.String() }
 
-// ErrNotAuthor says that a stealth message is another's.
-var ErrNotAuthor = domain.ErrForbidden
-
 // Withdraw takes a stealth message back before it expires; only its author
-// may. One that is gone, or never was, is no error.
+// may, and others are refused by domain.ErrForbidden. One that is gone, or never
+// was, is no error.
 func (s *Store) Withdraw(ctx context.Context, conversation, id, author domain.ID) error {
 	gone := StealthGoneFrame{Type: "stealth_gone", ConversationID: conversation, ID: id, Reason: "withdrawn"}
 	told := Message{Kind: KindStealth, Conversations: []domain.ID{conversation}, Frame: encode(gone)}
@@ -120,7 +117,7 @@ func (s *Store) Withdraw(ctx context.Context, conversation, id, author domain.ID
 		return err
 	}
 	if got != "" {
-		return ErrNotAuthor
+		return domain.ErrForbidden
 	}
 	return nil
 }

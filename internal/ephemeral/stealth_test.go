@@ -126,7 +126,7 @@ func TestStealth(t *testing.T) {
 		m := stealth(conversation, author, "regretted", time.Minute)
 		l.post(m, "")
 		l.next(conversation)
-		require.ErrorIs(t, l.Withdraw(t.Context(), conversation, m.ID, newID()), ErrNotAuthor)
+		require.ErrorIs(t, l.Withdraw(t.Context(), conversation, m.ID, newID()), domain.ErrForbidden)
 		require.Len(t, l.alive(conversation), 1)
 		require.NoError(t, l.Withdraw(t.Context(), conversation, m.ID, author))
 		_, frame := l.next(conversation)

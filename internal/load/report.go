@@ -131,15 +131,15 @@ func (f *Figures) loadRows(t table.Writer) {
 	t.AppendRow(table.Row{"users, groups, sockets", fmt.Sprintf("%d, %d, %d", f.Users, f.Groups, f.Sockets), ""})
 	t.AppendRow(table.Row{"accepted", count(f.Accepted), fmt.Sprintf("in %.1f s", f.Seconds)})
 	t.AppendRow(table.Row{"accepted/s", count(int64(f.AcceptedPerSecond)), ""})
-	t.AppendRow(table.Row{"ack p50 / p90 / p99 / max", milliseconds(f.Ack.P50, f.Ack.P90, f.Ack.P99, f.Ack.Max), "ms"})
+	latencyRow(t, "ack", f.Ack, "ms")
 	t.AppendRow(table.Row{"deliveries", count(f.Deliveries), fmt.Sprintf("%.1f events a read", f.EventsPerRead)})
 	t.AppendRow(table.Row{"deliveries/s", count(int64(f.DeliveriesPerSecond)), ""})
-	t.AppendRow(table.Row{"end to end p50 / p90 / p99 / max", milliseconds(f.EndToEnd.P50, f.EndToEnd.P90, f.EndToEnd.P99, f.EndToEnd.Max), "ms, to each member"})
+	latencyRow(t, "end to end", f.EndToEnd, "ms, to each member")
 	if f.Mix != "" {
 		f.actionRows(t)
 	}
 	if l := f.Lateness; l != nil {
-		t.AppendRow(table.Row{"begun late p50 / p90 / p99 / max", milliseconds(l.P50, l.P90, l.P99, l.Max), "ms, counted in the above"})
+		latencyRow(t, "begun late", *l, "ms, counted in the above")
 	}
 }
 
@@ -174,8 +174,8 @@ func processRow(t table.Writer, title string, p ProcessFigures) {
 	t.AppendRow(table.Row{"CPU of " + title, fmt.Sprintf("%.2f s", p.CPUSeconds), fmt.Sprintf("%d process(es), %.0f MB at the end", p.Processes, p.MemoryMB)})
 }
 
-func milliseconds(p50, p90, p99, most float64) string {
-	return fmt.Sprintf("%.2f / %.2f / %.2f / %.2f", p50, p90, p99, most)
+func latencyRow(t table.Writer, of string, l Latency, detail string) {
+	t.AppendRow(table.Row{of + " p50 / p90 / p99 / max", fmt.Sprintf("%.2f / %.2f / %.2f / %.2f", l.P50, l.P90, l.P99, l.Max), detail})
 }
 
 // count writes a number with its thousands apart.

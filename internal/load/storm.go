@@ -112,15 +112,7 @@ func (m *storm) figures() *StormFigures {
 
 func (f *StormFigures) rows(t table.Writer) {
 	t.AppendRow(table.Row{"storm", fmt.Sprintf("%.2f s", f.Seconds), fmt.Sprintf("until the last of %s sockets had resumed", count(f.Sockets))})
-	for _, row := range []struct {
-		name string
-		Latency
-		detail string
-	}{
-		{"ack before it", f.AckBefore, "ms"},
-		{"ack within it", f.AckWithin, "ms"},
-		{"sockets away", f.Away, "ms, until each had resumed"},
-	} {
-		t.AppendRow(table.Row{row.name + " p50 / p90 / p99 / max", milliseconds(row.P50, row.P90, row.P99, row.Max), row.detail})
-	}
+	latencyRow(t, "ack before it", f.AckBefore, "ms")
+	latencyRow(t, "ack within it", f.AckWithin, "ms")
+	latencyRow(t, "sockets away", f.Away, "ms, until each had resumed")
 }

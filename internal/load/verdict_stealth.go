@@ -166,15 +166,7 @@ func (x *stealths) judgeSocket(s *socket, m *stealth, w seen) (excused int64) {
 
 func (f *StealthFigures) rows(t table.Writer) {
 	t.AppendRow(table.Row{"stealth messages, withdrawn", fmt.Sprintf("%s, %s", count(f.Sent), count(f.Withdrawn)), fmt.Sprintf("%s deliveries; %s missed by sockets that were cut", count(f.Deliveries), count(f.Excused))})
-	for _, row := range []struct {
-		name string
-		Latency
-		detail string
-	}{
-		{"stealth ack", f.Ack, "ms"},
-		{"stealth end to end", f.EndToEnd, "ms, to each member"},
-		{"stealth_gone", f.GoneLate, "ms after expires_at"},
-	} {
-		t.AppendRow(table.Row{row.name + " p50 / p90 / p99 / max", milliseconds(row.P50, row.P90, row.P99, row.Max), row.detail})
-	}
+	latencyRow(t, "stealth ack", f.Ack, "ms")
+	latencyRow(t, "stealth end to end", f.EndToEnd, "ms, to each member")
+	latencyRow(t, "stealth_gone", f.GoneLate, "ms after expires_at")
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"ping/domain"
+	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
 )
 
@@ -116,7 +117,7 @@ func problem(err error) *Error {
 	var refusal *domain.Error
 	switch {
 	case errors.As(err, &refusal):
-	case errors.Is(err, eventlog.ErrKeyReused):
+	case errors.Is(err, eventlog.ErrKeyReused), errors.Is(err, ephemeral.ErrKeyReused):
 		refusal = errKeyReused
 	case errors.Is(err, eventlog.ErrOverloaded):
 		refusal = errOverloaded
