@@ -108,7 +108,8 @@ func (c *commands) registerAuth(api huma.API) {
 	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Exchange a refresh token for a new session", http.StatusOK, "auth",
 		"refresh_token_invalid")), c.refresh)
 	huma.Register(api, operation(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
-	huma.Register(api, operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth"), c.ticket)
+	huma.Register(api, operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth",
+		auth.ErrTicketsUnavailable.Code), c.ticket)
 }
 
 func (c *commands) registerUsers(api huma.API) {

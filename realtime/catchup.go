@@ -227,16 +227,26 @@ func (u *upturn) scan(ctx context.Context, p *partition, upTo int64) error {
 }
 
 func (u *upturn) ready(streams []stream) []byte {
-	frame := readyFrame{Type: "ready", UserID: u.socket.user, Conversations: []conversationHead{}, At: atStrings(u.cut)}
-	if u.from != nil {
-		frame.At = atStrings(u.from)
-	}
+	frame := readyFrame{Type: "ready", UserID: u.socket.user, Conversations: []conversationHead{}, At: atStrings(u.stands())}
 	for _, st := range streams {
 		if !st.own && st.spans.current() {
 			frame.Conversations = append(frame.Conversations, conversationHead{st.id, st.head})
 		}
 	}
 	return message(frame)
+}
+
+// stands returns where the client stands when it is greeted. One whose positions
+// are void has seen nothing until the gaps have told it so: if it is cut before
+// that, it resumes from there.
+func (u *upturn) stands() []int64 {
+	switch {
+	case u.missing:
+		return make([]int64, len(u.cut))
+	case u.from != nil:
+		return u.from
+	}
+	return u.cut
 }
 
 // tellMissing tells that everything up to the cut-off may be new.

@@ -12,7 +12,8 @@
 // 30 s. A token in the URL is not read. A page's Origin must be the server's
 // own or a listed one. What is refused is answered before the upgrade, as
 // problem+json: 401 unauthenticated or ticket_invalid, 403 origin_not_allowed,
-// 400 subprotocol_required, 426 upgrade_required, 503 shutting_down or busy.
+// 400 subprotocol_required, 426 upgrade_required, 503 shutting_down, busy or
+// tickets_unavailable.
 //
 // # Frames
 //
@@ -91,9 +92,9 @@
 //
 // Positions that mean nothing here are answered by `error` (epoch_changed: the
 // log was restored from a backup; position_unknown: beyond its end;
-// resume_invalid: not positions), then by `ready` as without resume, by a gap
-// for everything in each conversation, and by `resumed`. So nothing is missed
-// without a word.
+// resume_invalid: not positions), then by `ready`, whose `at` is the log's very
+// beginning, by a gap for everything in each conversation, and by `resumed`,
+// whose `at` is where the stream is. So nothing is missed without a word.
 //
 // # What events say
 //

@@ -19,6 +19,7 @@ var (
 // upgradeRefusals are all of them.
 var upgradeRefusals = []*domain.Error{
 	errUpgradeRequired, errSubprotocol, errOrigin, errShuttingDown, web.ErrBusy, web.ErrUnauthenticated, auth.ErrTicketInvalid,
+	auth.ErrTicketsUnavailable,
 }
 
 // refusal is the content of an `error` frame. The stream goes on after it.

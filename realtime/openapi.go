@@ -5,6 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ping/internal/auth"
 	"ping/internal/web"
 )
 
@@ -22,5 +23,5 @@ func Describe(api *huma.OpenAPI) {
 			{Name: "Sec-WebSocket-Protocol", In: "header", Required: true, Schema: text, Example: Subprotocol},
 		},
 		Responses: map[string]*huma.Response{"101": {Description: "The stream begins."}},
-	}, errUpgradeRequired.Code, errSubprotocol.Code, errOrigin.Code, errShuttingDown.Code, web.ErrBusy.Code, "ticket_invalid")))
+	}, errUpgradeRequired.Code, errSubprotocol.Code, errOrigin.Code, errShuttingDown.Code, web.ErrBusy.Code, auth.ErrTicketInvalid.Code, auth.ErrTicketsUnavailable.Code)))
 }

@@ -27,9 +27,10 @@ type script struct {
 	events []string // of the conversation, as GET …/events answers
 	busy   bool     // the first who wants a stream is told to come back in a second
 
-	mu    sync.Mutex
-	opens []time.Time       // of each stream
-	said  []json.RawMessage // the first frame of the client on each stream
+	mu        sync.Mutex
+	opens     []time.Time       // of each stream
+	said      []json.RawMessage // the first frame of the client on each stream
+	refreshes []string          // the key of each
 }
 
 // act is what happens on one connection.
@@ -60,6 +61,18 @@ func (s *script) play(t *testing.T, acts ...act) (url string) {
 			return
 		}
 		answer(w, http.StatusCreated, map[string]any{"ticket": "t", "expires_in": 30})
+	})
+	mux.HandleFunc("POST /v1/auth/refresh", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.refreshes = append(s.refreshes, r.Header.Get("Idempotency-Key"))
+		first := len(s.refreshes) == 1
+		s.mu.Unlock()
+		if first { // its answer breaks off
+			w.Header().Set("Content-Length", "1000")
+			w.WriteHeader(http.StatusOK)
+			panic(http.ErrAbortHandler)
+		}
+		answer(w, http.StatusOK, map[string]any{"access_token": "a2", "refresh_token": "r2", "expires_in": 900})
 	})
 	mux.HandleFunc("GET /v1/conversations/c/events", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Ping-Min-Position") == "" { // the read models may not know yet that he is a member
@@ -181,7 +194,7 @@ func testScripts(t *testing.T, start startDevice) {
 		s := &script{events: messages(1, 2)}
 		anew := []string{
 			`{"type":"hello","epoch":2,"heartbeat_ms":25000}`, `{"type":"error","code":"epoch_changed","message":""}`,
-			`{"type":"ready","user_id":"u","conversations":[{"id":"c","seq":2}],"at":["0:2"]}`, `{"type":"gap","conversation_id":"c","from_seq":1,"to_seq":2}`,
+			`{"type":"ready","user_id":"u","conversations":[{"id":"c","seq":2}],"at":["0:0"]}`, `{"type":"gap","conversation_id":"c","from_seq":1,"to_seq":2}`,
 		}
 		read := make(chan struct{})
 		d := begin(t, s.play(t, func(ws *websocket.Conn) {
@@ -239,6 +252,18 @@ func testScripts(t *testing.T, start startDevice) {
 		}))
 		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
 		require.Greater(t, time.Since(begun), time.Second)
+	})
+	t.Run("a refresh whose answer was lost is repeated with its key", func(t *testing.T) {
+		s, d := &script{}, newDevice(&client{id: "u"})
+		url := s.play(t, func(ws *websocket.Conn) {
+			say(ws, hello, ready, resumed)
+			stay(ws)
+		})
+		start(t, url, pingclient.Session{AccessToken: "a", RefreshToken: "r", RefreshKey: "k"}, d)
+		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		require.Equal(t, []string{"k", "k"}, s.refreshes)
 	})
 	t.Run("what would not help is not tried", func(t *testing.T) {
 		s := &script{}

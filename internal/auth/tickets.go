@@ -25,6 +25,10 @@ const patience = 500 * time.Millisecond
 // ErrTicketInvalid refuses a ticket that was used, has expired or never was.
 var ErrTicketInvalid = &domain.Error{Code: "ticket_invalid", Message: "This ticket was used or has expired; ask for a new one."}
 
+// ErrTicketsUnavailable says that Redis, where tickets are, does not answer.
+var ErrTicketsUnavailable = &domain.Error{Code: "tickets_unavailable",
+	Message: "Tickets are away for the moment; try again shortly. Who can send a header opens the stream with the access token."}
+
 // Tickets are given to browsers, whose WebSockets cannot send a header. A
 // ticket stands in a URL, which ends up in logs; so it is good for one use
 // and for TicketLife.
@@ -43,7 +47,7 @@ func (t *Tickets) Issue(ctx context.Context, claims Claims) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := t.rdb.Set(ctx, ticketKey(ticket), value, TicketLife).Err(); err != nil {
-		return "", fmt.Errorf("store ticket: %w", err)
+		return "", unavailable(ctx, "store ticket", err)
 	}
 	return ticket, nil
 }
@@ -58,13 +62,21 @@ func (t *Tickets) Redeem(ctx context.Context, ticket string) (Claims, error) {
 		return Claims{}, ErrTicketInvalid
 	}
 	if err != nil {
-		return Claims{}, fmt.Errorf("take ticket: %w", err)
+		return Claims{}, unavailable(ctx, "take ticket", err)
 	}
 	var claims Claims
 	if err := json.Unmarshal(value, &claims); err != nil {
 		return Claims{}, fmt.Errorf("decode ticket: %w", err)
 	}
 	return claims, nil
+}
+
+// unavailable is Redis's error, unless it is the caller who has gone.
+func unavailable(ctx context.Context, what string, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return fmt.Errorf("%s: %w: %w", what, ErrTicketsUnavailable, err)
 }
 
 // ticketKey hides the ticket itself from whoever can list Redis's keys.

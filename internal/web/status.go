@@ -102,6 +102,7 @@ var statuses = map[string]int{
 	"unavailable":   http.StatusServiceUnavailable,
 
 	"ephemeral_unavailable": http.StatusServiceUnavailable,
+	"tickets_unavailable":   http.StatusServiceUnavailable,
 }
 
 // Problem turns any error into its answer. An error that has a code in the
