@@ -144,7 +144,7 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 		}
 	}
 	generation := u.socket.conn.hold()
-	if u.known, err = loadMemberships(ctx, u.hub.pool, u.hub.log, u.socket.user); err != nil {
+	if u.known, err = u.hub.snapshots.of(ctx, u.socket.user); err != nil {
 		return err
 	}
 	u.hub.at(stepSnapshot)

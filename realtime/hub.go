@@ -41,6 +41,7 @@ type Hub struct {
 	began      chan struct{} // told when the ephemeral lane is listened to anew
 	pacer      *pacer
 	turns      *turns
+	snapshots  *snapshots
 	ready      chan struct{} // closed when the partitions have caught up
 	background context.Context
 	stop       context.CancelFunc
@@ -69,6 +70,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		expiry:     newExpiry(),
 		began:      make(chan struct{}, ephemeral.Shards),
 		turns:      newTurns(cfg),
+		snapshots:  newSnapshots(pool, log),
 		pacer:      newPacer(),
 		upgrader:   newUpgrader(),
 		ready:      make(chan struct{}),
@@ -96,7 +98,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	for _, p := range h.partitions {
 		group.Go(func() error { return h.follow(ctx, p) })
 	}
-	for _, work := range []func(context.Context) error{h.hear, h.expire, h.present, h.see, h.tellGaps} {
+	for _, work := range []func(context.Context) error{h.snapshots.run, h.hear, h.expire, h.present, h.see, h.tellGaps} {
 		group.Go(func() error { return work(ctx) })
 	}
 	group.Go(func() error {
@@ -119,13 +121,13 @@ const startLag = 20_000
 // startPositions returns where to follow the log from: where the inbox stands,
 // so that the membership changes that it lacks are known here.
 func (h *Hub) startPositions(ctx context.Context) ([]int64, error) {
-	m, err := loadMemberships(ctx, h.pool, h.log, domain.ID{})
+	nobody, err := loadMemberships(ctx, h.pool, h.log, []domain.ID{{}})
 	if err != nil {
 		return nil, fmt.Errorf("start realtime: %w", err)
 	}
 	from := h.log.Tips()
 	for p, tip := range from {
-		from[p] = max(min(tip, m.positions[p]), tip-startLag)
+		from[p] = max(min(tip, nobody[0].positions[p]), tip-startLag)
 	}
 	return from, nil
 }

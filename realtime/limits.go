@@ -31,6 +31,10 @@ const (
 	// hubWait is how long a stream waits for this node's tail to reach a
 	// position that the client or the read models have seen already.
 	hubWait = 2 * time.Second
+	// snapshotUsers is for how many users the memberships are read at once, at
+	// most, and snapshotWait for how long that is waited for.
+	snapshotUsers = 64
+	snapshotWait  = 10 * time.Second
 	// readBuffer is what each stream has for reading, in bytes: enough for most
 	// frames of clients and for any control message, which gorilla asks for.
 	readBuffer = 256

@@ -1,16 +1,10 @@
 package realtime
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 	"ping/internal/eventlog"
@@ -126,90 +120,4 @@ func (m membership) clip(after, upTo int64) []span {
 		}
 	}
 	return parts
-}
-
-// memberships is what is known of a user's conversations: of those in a
-// partition as of positions[partition].
-type memberships struct {
-	positions []int64
-	of        []map[domain.ID]membership // by partition
-	ends      []int64                    // the log's, by partition, in the same snapshot
-	tips      map[domain.ID]tip          // of the conversations and the user's own stream, likewise
-}
-
-func (m *memberships) set(partition int, conversation domain.ID, spans membership) {
-	if m.of[partition] == nil {
-		m.of[partition] = map[domain.ID]membership{}
-	}
-	m.of[partition][conversation] = spans
-}
-
-// apply brings the memberships of a partition up to a change.
-func (m *memberships) apply(partition int, c change) {
-	if changed := m.of[partition][c.conversation].apply(c); len(changed) > 0 {
-		m.set(partition, c.conversation, changed)
-	}
-	m.positions[partition] = c.position
-}
-
-// One statement is one snapshot: the rows are those at the checkpoints. OFFSET
-// keeps the planner to a look-up a conversation, whatever it believes of the
-// tables' sizes.
-const readMemberships = `
-SELECT NULL::uuid, h.partition, coalesce(c.position, 0), NULL::bigint, false, 0::bigint, h.position
-  FROM log.heads AS h LEFT JOIN projections.checkpoints AS c ON c.projection = 'inbox' AND c.partition = h.partition
-UNION ALL
-SELECT m.conversation_id, 0, m.joined_seq, m.removed_seq, m.role = 'reader', coalesce(s.version, 0), coalesce(s.position, 0)
-  FROM inbox.members AS m
-  LEFT JOIN LATERAL (SELECT version, position FROM log.streams WHERE stream = m.conversation_id OFFSET 0) AS s ON true
- WHERE m.user_id = $1
-UNION ALL
-SELECT $1, 0, 0, NULL, false, coalesce(max(version), 0), coalesce(max(position), 0) FROM log.streams WHERE stream = $1`
-
-// loadMemberships reads a user's memberships from the inbox. Where there is no
-// inbox yet, nothing is known as of position 0: the log tells the rest.
-func loadMemberships(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log, user domain.ID) (*memberships, error) {
-	partitions := log.Partitions()
-	m := &memberships{
-		positions: make([]int64, partitions), of: make([]map[domain.ID]membership, partitions),
-		ends: make([]int64, partitions), tips: map[domain.ID]tip{},
-	}
-	rows, err := pool.Query(ctx, readMemberships, [16]byte(user))
-	if err == nil {
-		var conversation *[16]byte
-		var partition int
-		var position int64
-		var removed *int64
-		var reader bool
-		var last tip
-		_, err = pgx.ForEachRow(rows, []any{&conversation, &partition, &position, &removed, &reader, &last.version, &last.position}, func() error {
-			if conversation == nil {
-				if partition >= 0 && partition < partitions {
-					m.positions[partition], m.ends[partition] = position, last.position
-				}
-				return nil
-			}
-			m.tips[*conversation] = last
-			if *conversation == user {
-				return nil
-			}
-			s := span{from: position, reader: reader}
-			if removed != nil {
-				s.to = *removed
-			}
-			m.set(log.PartitionOf(*conversation), *conversation, membership{s})
-			return nil
-		})
-	}
-	if err != nil && !noInbox(err) {
-		return nil, fmt.Errorf("read memberships: %w", err)
-	}
-	return m, nil
-}
-
-// noInbox reports whether an error says that the tables do not exist.
-func noInbox(err error) bool {
-	const undefinedTable = "42P01"
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == undefinedTable
 }

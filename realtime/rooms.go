@@ -225,9 +225,9 @@ func (p *partition) attach(s *socket, generation uint32, known *memberships) (cu
 	}
 	d := &s.desks[p.id]
 	d.attached, d.generation = true, generation
-	for conversation, spans := range known.of[p.id] {
-		if spans.current() {
-			p.join(s, conversation, spans.reader())
+	for _, st := range known.in(p.id) {
+		if st.spans.current() {
+			p.join(s, st.id, st.spans.reader())
 		}
 	}
 	return p.position, 0

@@ -1,0 +1,62 @@
+package realtime
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"slices"
+
+	"ping/domain"
+)
+
+// memberships is what is known of a user's conversations: of those in a
+// partition as of positions[partition].
+type memberships struct {
+	positions []int64
+	ends      []int64  // the log's, by partition, when this was read
+	streams   []stream // the conversations, by partition and id
+	own       tip      // of the user's own stream
+}
+
+// stream is a conversation that the user is or was in, or the user's own
+// stream, and its version at the cut-off.
+type stream struct {
+	id        domain.ID
+	partition int
+	own       bool
+	spans     membership
+	tip       tip
+	head      int64
+}
+
+// tip is the last event of a stream, as the snapshot that the memberships were
+// read from has it.
+type tip struct{ version, position int64 }
+
+// unknownTip is beyond every cut-off, so that the log is asked.
+var unknownTip = tip{position: math.MaxInt64}
+
+// byPlace orders streams; those of a partition are together.
+func byPlace(a, b stream) int {
+	return cmp.Or(cmp.Compare(a.partition, b.partition), bytes.Compare(a.id[:], b.id[:]))
+}
+
+// in returns the conversations in a partition.
+func (m *memberships) in(partition int) []stream {
+	byPartition := func(s stream, partition int) int { return cmp.Compare(s.partition, partition) }
+	from, _ := slices.BinarySearchFunc(m.streams, partition, byPartition)
+	to, _ := slices.BinarySearchFunc(m.streams[from:], partition+1, byPartition)
+	return m.streams[from : from+to]
+}
+
+// apply brings the memberships of a partition up to a change.
+func (m *memberships) apply(partition int, c change) {
+	m.positions[partition] = c.position
+	changed := stream{id: c.conversation, partition: partition, tip: unknownTip}
+	i, known := slices.BinarySearchFunc(m.streams, changed, byPlace)
+	if known {
+		m.streams[i].spans = m.streams[i].spans.apply(c)
+	} else if changed.spans = changed.spans.apply(c); len(changed.spans) > 0 {
+		m.streams = slices.Insert(m.streams, i, changed)
+	}
+}

@@ -1,0 +1,172 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ping/domain"
+	"ping/internal/eventlog"
+)
+
+// snapshots reads the memberships of those who start. Who asks while others are
+// read for is read for with all who do, next: a query for many costs little more
+// than one for a single user, and those who send are not kept from the database
+// by as many connections as there are starts.
+type snapshots struct {
+	pool  *pgxpool.Pool
+	log   *eventlog.Log
+	asked chan question
+}
+
+type question struct {
+	user   domain.ID
+	answer chan<- answer
+}
+
+type answer struct {
+	known *memberships
+	err   error
+}
+
+func newSnapshots(pool *pgxpool.Pool, log *eventlog.Log) *snapshots {
+	return &snapshots{pool: pool, log: log, asked: make(chan question)}
+}
+
+// of returns a user's memberships.
+func (s *snapshots) of(ctx context.Context, user domain.ID) (*memberships, error) {
+	answered := make(chan answer, 1)
+	select {
+	case s.asked <- question{user, answered}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case a := <-answered:
+		return a.known, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// run answers until ctx ends.
+func (s *snapshots) run(ctx context.Context) error {
+	for {
+		questions, users := s.gather(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		bounded, cancel := context.WithTimeout(ctx, snapshotWait)
+		known, err := loadMemberships(bounded, s.pool, s.log, users)
+		cancel()
+		for i, q := range questions {
+			if err != nil {
+				q.answer <- answer{err: err}
+			} else {
+				q.answer <- answer{known: known[i]}
+			}
+		}
+	}
+}
+
+// gather waits for a question and takes those that wait already.
+func (s *snapshots) gather(ctx context.Context) (questions []question, users []domain.ID) {
+	take := func(q question) { questions, users = append(questions, q), append(users, q.user) }
+	select {
+	case q := <-s.asked:
+		take(q)
+	case <-ctx.Done():
+		return nil, nil
+	}
+	for len(questions) < snapshotUsers {
+		select {
+		case q := <-s.asked:
+			take(q)
+		default:
+			return questions, users
+		}
+	}
+	return questions, users
+}
+
+// One statement is one snapshot: the rows are those at the checkpoints. OFFSET
+// keeps the planner to a look-up a user and a conversation, whatever it believes
+// of the tables' sizes. The first column is which of the users a row is of; 0:
+// the partitions.
+const readMemberships = `
+WITH users AS (SELECT * FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, number))
+SELECT 0, NULL::uuid, h.partition, coalesce(c.position, 0), 0::bigint, false, 0::bigint, h.position
+  FROM log.heads AS h LEFT JOIN projections.checkpoints AS c ON c.projection = 'inbox' AND c.partition = h.partition
+UNION ALL
+SELECT u.number, m.conversation_id, 0, m.joined_seq, coalesce(m.removed_seq, 0), m.role = 'reader', coalesce(s.version, 0), coalesce(s.position, 0)
+  FROM users AS u
+ CROSS JOIN LATERAL (SELECT conversation_id, joined_seq, removed_seq, role FROM inbox.members WHERE user_id = u.id OFFSET 0) AS m
+  LEFT JOIN LATERAL (SELECT version, position FROM log.streams WHERE stream = m.conversation_id OFFSET 0) AS s ON true
+UNION ALL
+SELECT u.number, u.id, 0, 0, 0, false, coalesce(s.version, 0), coalesce(s.position, 0)
+  FROM users AS u
+  LEFT JOIN LATERAL (SELECT version, position FROM log.streams WHERE stream = u.id OFFSET 0) AS s ON true`
+
+// loadMemberships reads users' memberships from the inbox, in the order of the
+// users. Where there is no inbox yet, nothing is known as of position 0: the log
+// tells the rest.
+func loadMemberships(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log, users []domain.ID) ([]*memberships, error) {
+	ids := make([][16]byte, len(users))
+	known := make([]*memberships, len(users))
+	for i, user := range users {
+		ids[i], known[i] = user, &memberships{own: unknownTip}
+	}
+	positions, ends := make([]int64, log.Partitions()), make([]int64, log.Partitions())
+	rows, err := pool.Query(ctx, readMemberships, ids)
+	if err == nil {
+		err = eachMembership(rows, log, users, known, positions, ends)
+	}
+	if err != nil && !noInbox(err) {
+		return nil, fmt.Errorf("read memberships: %w", err)
+	}
+	for _, m := range known {
+		m.positions, m.ends = slices.Clone(positions), ends
+		slices.SortFunc(m.streams, byPlace)
+	}
+	return known, nil
+}
+
+// eachMembership puts the rows where they belong.
+func eachMembership(rows pgx.Rows, log *eventlog.Log, users []domain.ID, known []*memberships, positions, ends []int64) error {
+	var number, position, removed int64
+	var partition int
+	var id pgtype.UUID
+	var reader bool
+	var last tip
+	_, err := pgx.ForEachRow(rows, []any{&number, &id, &partition, &position, &removed, &reader, &last.version, &last.position}, func() error {
+		switch {
+		case number == 0:
+			if partition >= 0 && partition < len(positions) {
+				positions[partition], ends[partition] = position, last.position
+			}
+		case id.Bytes == users[number-1]:
+			known[number-1].own = last
+		default:
+			m := known[number-1]
+			m.streams = append(m.streams, stream{
+				id: id.Bytes, partition: log.PartitionOf(id.Bytes), tip: last,
+				spans: membership{{from: position, to: removed, reader: reader}},
+			})
+		}
+		return nil
+	})
+	return err
+}
+
+// noInbox reports whether an error says that the tables do not exist.
+func noInbox(err error) bool {
+	const undefinedTable = "42P01"
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == undefinedTable
+}
