@@ -23,8 +23,7 @@ type Config struct {
 	// MaxPending bounds the bytes that wait for one client. Default: 1 MiB.
 	MaxPending int
 	// MaxStarting bounds the streams of a node that start or replay at the same
-	// time; others wait their turn. Default: 4 a processor, so that most of the
-	// connections to the database are left for those who send.
+	// time; others wait their turn. Default: 16 a processor.
 	MaxStarting int
 	// MaxWaiting bounds those who wait for their turn; others are told to come
 	// back, spread over BusySpread. Defaults: 1,000, which takes about a second,
@@ -51,7 +50,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.ResumeWait, 500*time.Millisecond)
 	setDefault(&c.MaxReplay, 1000)
 	setDefault(&c.MaxPending, 1<<20)
-	setDefault(&c.MaxStarting, 4*runtime.GOMAXPROCS(0))
+	setDefault(&c.MaxStarting, 16*runtime.GOMAXPROCS(0))
 	setDefault(&c.MaxWaiting, 1000)
 	setDefault(&c.BusySpread, 5*time.Second)
 	setDefault(&c.CloseGrace, 5*time.Second)

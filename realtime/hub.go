@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"ping/domain"
 	"ping/internal/auth"
@@ -42,7 +44,8 @@ type Hub struct {
 	pacer      *pacer
 	turns      *turns
 	snapshots  *snapshots
-	ready      chan struct{} // closed when the partitions have caught up
+	reads      *semaphore.Weighted // bounds what streams that start read of the log at a time
+	ready      chan struct{}       // closed when the partitions have caught up
 	background context.Context
 	stop       context.CancelFunc
 
@@ -71,6 +74,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		began:      make(chan struct{}, ephemeral.Shards),
 		turns:      newTurns(cfg),
 		snapshots:  newSnapshots(pool, log),
+		reads:      semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
 		pacer:      newPacer(),
 		upgrader:   newUpgrader(),
 		ready:      make(chan struct{}),

@@ -13,17 +13,13 @@ import (
 // they are of: so at every moment the last position that the client has seen
 // of a partition is one that it can resume from.
 func (u *upturn) replay(ctx context.Context, streams []stream) error {
-	ids := make([]domain.ID, len(streams))
-	for i, st := range streams {
-		ids[i] = st.id
-	}
-	seen, err := u.hub.log.VersionsAt(ctx, ids, u.from)
+	moved, seen, err := u.moved(ctx, streams)
 	if err != nil {
 		return err
 	}
 	var out []byte
 	cursors := make([][]*cursor, len(u.hub.partitions))
-	for i, st := range streams {
+	for i, st := range moved {
 		if seen[i] >= st.head {
 			continue
 		}
@@ -52,13 +48,52 @@ func (u *upturn) replay(ctx context.Context, streams []stream) error {
 	return nil
 }
 
+// moved returns the streams that may have events which the client has not seen,
+// and which version of each it has. Of a stream whose last event the client is
+// beyond, which is most, the log is not asked.
+func (u *upturn) moved(ctx context.Context, streams []stream) (moved []stream, seen []int64, err error) {
+	var ids []domain.ID
+	for _, st := range streams {
+		if st.head > 0 && (st.tip.position > u.from[st.partition] || st.head > st.tip.version) {
+			moved, ids = append(moved, st), append(ids, st.id)
+		}
+	}
+	if len(moved) == 0 {
+		return nil, nil, nil
+	}
+	seen, err = u.versionsAt(ctx, ids, u.from)
+	return moved, seen, err
+}
+
+func (u *upturn) versionsAt(ctx context.Context, ids []domain.ID, positions []int64) (versions []int64, err error) {
+	err = u.read(ctx, func() error {
+		versions, err = u.hub.log.VersionsAt(ctx, ids, positions)
+		return err
+	})
+	return versions, err
+}
+
+// read does one read of the log, when it is this stream's turn: most of the
+// connections to the database are left for those who send.
+func (u *upturn) read(ctx context.Context, do func() error) error {
+	if err := u.hub.reads.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer u.hub.reads.Release(1)
+	return do()
+}
+
 // completeSpans adds the memberships before the first one known, as far as
 // they reach beyond what the client has seen.
 func (u *upturn) completeSpans(ctx context.Context, st stream, seen int64) (membership, error) {
 	first := st.spans[0].from
 	var earlier membership
 	for after := seen; after+1 < first; {
-		events, err := u.hub.log.ReadDecisive(ctx, st.id, after, replayPage)
+		var events []*eventlog.Event
+		err := u.read(ctx, func() (err error) {
+			events, err = u.hub.log.ReadDecisive(ctx, st.id, after, replayPage)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -89,11 +124,15 @@ type cursor struct {
 }
 
 // fill reads the next page when the last one is used up.
-func (c *cursor) fill(ctx context.Context, log *eventlog.Log, size int) error {
+func (c *cursor) fill(ctx context.Context, u *upturn, size int) error {
 	if len(c.page) > 0 || c.after >= c.upTo {
 		return nil
 	}
-	page, err := log.ReadStream(ctx, c.stream, c.after, int(min(int64(size), c.upTo-c.after)))
+	var page []*eventlog.Event
+	err := u.read(ctx, func() (err error) {
+		page, err = u.hub.log.ReadStream(ctx, c.stream, c.after, int(min(int64(size), c.upTo-c.after)))
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -127,7 +166,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 	size := max(replayPage/len(of), 8)
 	merged := of[:0]
 	for _, c := range of {
-		if err := c.fill(ctx, u.hub.log, size); err != nil {
+		if err := c.fill(ctx, u, size); err != nil {
 			return err
 		}
 		if len(c.page) > 0 {
@@ -148,7 +187,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 			}
 			out = out[:0]
 		}
-		if err := c.fill(ctx, u.hub.log, size); err != nil {
+		if err := c.fill(ctx, u, size); err != nil {
 			return err
 		}
 		if len(c.page) == 0 {

@@ -33,7 +33,7 @@ func (u *upturn) setHeads(ctx context.Context, streams []stream) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	heads, err := u.hub.log.VersionsAt(ctx, ids, u.cut)
+	heads, err := u.versionsAt(ctx, ids, u.cut)
 	if err != nil {
 		return err
 	}
