@@ -24,7 +24,7 @@ func TestListStealth(t *testing.T) {
 	for i := range 7 {
 		now := time.Now().UTC().Truncate(time.Millisecond)
 		m := ephemeral.Stealth{ID: eventlog.NewID(), ConversationID: crew, AuthorID: ann, Body: fmt.Sprint("psst ", i), SentAt: now, ExpiresAt: now.Add(time.Hour)}
-		_, _, err := s.lane.Post(t.Context(), m, "", nil)
+		_, _, err := s.lane.Post(t.Context(), m, 0, "", nil)
 		require.NoError(t, err)
 		want = append(want, m.Body)
 	}

@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,20 +11,11 @@ import (
 	"ping/internal/web"
 )
 
-const membersWithBlockSQL = `
-SELECT m.user_id,
-       EXISTS (SELECT FROM directory.blocks b
-                WHERE (b.user_id = $1 AND b.blocked_id = m.user_id) OR (b.user_id = m.user_id AND b.blocked_id = $1))
-  FROM inbox.members m
- WHERE m.conversation_id = $2 AND m.removed_seq IS NULL AND m.user_id > $3
- ORDER BY m.user_id
- LIMIT $4`
-
-// seenMember is a member, and whether he and the caller see each other.
-type seenMember struct {
-	user    domain.ID
-	blocked bool
-}
+const memberIDsSQL = `
+SELECT user_id FROM inbox.members
+ WHERE conversation_id = $1 AND removed_seq IS NULL AND user_id > $2
+ ORDER BY user_id
+ LIMIT $3`
 
 type listPresenceInput struct {
 	Read
@@ -39,12 +31,12 @@ func (r *reads) listPresence(ctx context.Context, in *listPresenceInput) (*outpu
 	if err != nil {
 		return nil, err
 	}
-	if err := r.wait(ctx, in.Read, inbox, directory); err != nil {
+	if err := r.wait(ctx, in.Read, inbox); err != nil {
 		return nil, err
 	}
-	rows, _ := r.pool.Query(ctx, membersWithBlockSQL, uid(web.CallerFrom(ctx).UserID), uid(in.ConversationID), uid(after), in.Limit.Limit+1)
-	members, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m seenMember, err error) {
-		return m, row.Scan((*[16]byte)(&m.user), &m.blocked)
+	rows, _ := r.pool.Query(ctx, memberIDsSQL, uid(in.ConversationID), uid(after), in.Limit.Limit+1)
+	members, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (user domain.ID, err error) {
+		return user, row.Scan((*[16]byte)(&user))
 	})
 	if err == nil {
 		err = r.member(ctx, in.ConversationID)
@@ -57,15 +49,18 @@ func (r *reads) listPresence(ctx context.Context, in *listPresenceInput) (*outpu
 		func(p ephemeral.Presence) string { return encodeCursor("presence", p.UserID.String()) }), err)
 }
 
-func (r *reads) look(ctx context.Context, members []seenMember) ([]ephemeral.Presence, error) {
-	users := make([]domain.ID, len(members))
-	for i, m := range members {
-		users[i] = m.user
-	}
+// look reads how the caller sees users. Blocks are asked of the log, and last:
+// who has just blocked the caller is not seen any more, whatever lags.
+func (r *reads) look(ctx context.Context, users []domain.ID) ([]ephemeral.Presence, error) {
 	seen, err := r.ephemeral.Look(ctx, users)
-	for i := range seen {
-		if members[i].blocked {
-			seen[i] = ephemeral.Presence{UserID: members[i].user}
+	if err != nil {
+		return nil, err
+	}
+	caller := web.CallerFrom(ctx).UserID
+	blocked, err := r.log.BlockedBy(ctx, append(users, caller)...)
+	for i, user := range users {
+		if slices.Contains(blocked[user], caller) || slices.Contains(blocked[caller], user) {
+			seen[i] = ephemeral.Presence{UserID: user}
 		}
 	}
 	return seen, err

@@ -168,10 +168,13 @@ func (u *upturn) wait(ctx, bounded context.Context, p *partition) error {
 	if u.reach(bounded, p, u.known.positions[p.id]) != nil {
 		return cmp.Or(ctx.Err(), errBehind)
 	}
-	if u.from != nil && u.reach(bounded, p, u.from[p.id]) != nil {
-		return cmp.Or(ctx.Err(), errAhead)
+	if u.from == nil || u.reach(bounded, p, u.from[p.id]) == nil {
+		return nil
 	}
-	return nil
+	if u.from[p.id] <= u.known.ends[p.id] {
+		return cmp.Or(ctx.Err(), errBehind) // it is this node that is late
+	}
+	return cmp.Or(ctx.Err(), errAhead)
 }
 
 // reach waits until the partition is at a position. Whoever has to wait gives
@@ -259,7 +262,9 @@ func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
 		}
 		for _, part := range spans.clip(0, st.head) {
 			u.hub.metrics.gaps.Inc()
-			out = append(out, st.gap(part)...)
+			if out, err = u.gather(ctx, append(out, st.gap(part)...)); err != nil {
+				return err
+			}
 		}
 	}
 	return u.pace(ctx, out)

@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -36,6 +37,7 @@ type conn struct {
 	closed   bool          // the connection is gone
 	relieved chan struct{} // closed when pending has become small; nil while nobody waits
 	cut      *time.Timer   // cuts the connection when the client does not close it
+	cutBy    time.Time     // when it is cut at the latest, however slowly it reads
 
 	// Live messages are held back while what came before them is replayed.
 	holding  bool
@@ -165,7 +167,10 @@ func (c *conn) uncork() {
 
 // write queues messages; c.mu is held. A client for whom nothing waits is
 // given any amount: it has not been slow yet.
-func (c *conn) write(messages []byte) {
+func (c *conn) write(messages []byte) { c.put(messages, c.maxPending) }
+
+// put is write with another bound.
+func (c *conn) put(messages []byte, most int) {
 	if c.corked {
 		c.pending = append(c.pending, messages...)
 		return
@@ -180,7 +185,7 @@ func (c *conn) write(messages []byte) {
 			return
 		}
 	}
-	if q := c.queued(); q > 0 && q+len(messages) > c.maxPending {
+	if q := c.queued(); q > 0 && q+len(messages) > most {
 		c.pending = append(c.pending, closeMessage(CloseSlow)...)
 		c.end(CloseSlow)
 		return
@@ -234,11 +239,14 @@ func (c *conn) drain() {
 
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWait))
 		n, err := c.Conn.Write(out[:min(len(out), sendBuffer)])
-		if err != nil {
-			c.mu.Lock()
+		c.mu.Lock()
+		switch {
+		case err != nil:
 			c.abort()
-			c.mu.Unlock()
+		case c.closing && !c.closed && time.Now().Before(c.cutBy):
+			c.cut.Reset(c.grace) // it reads, and may come to the close message
 		}
+		c.mu.Unlock()
 		out = out[n:]
 	}
 }
@@ -254,11 +262,11 @@ func (c *conn) relieve() {
 // eased reports whether little is pending; c.mu is held.
 func (c *conn) eased() bool { return c.closed || c.closing || c.queued() <= c.maxPending/4 }
 
-// idle reports whether relief would not wait.
-func (c *conn) idle() bool {
+// idle reports whether relief would not wait, and whether the stream is ending.
+func (c *conn) idle() (eased, ending bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.eased()
+	return c.eased(), c.closing || c.closed
 }
 
 // relief waits until little is pending.
@@ -282,7 +290,8 @@ func (c *conn) relief(ctx context.Context) error {
 }
 
 // close sends a close message after what is queued. The client answers it and
-// the connection ends; one that does not is cut after the grace.
+// the connection ends; one that does not is cut when it has taken nothing for the
+// grace.
 func (c *conn) close(code CloseCode) { c.closeAfter(nil, code) }
 
 // closeAfter is close with messages before it.
@@ -292,7 +301,7 @@ func (c *conn) closeAfter(messages []byte, code CloseCode) {
 	if c.closing || c.closed {
 		return
 	}
-	c.write(append(messages, closeMessage(code)...))
+	c.put(append(messages, closeMessage(code)...), math.MaxInt) // whatever waits: it is the last
 	c.end(code)
 }
 
@@ -304,6 +313,7 @@ func (c *conn) end(code CloseCode) {
 	c.metrics.closed(code)
 	c.closing, c.held = true, nil
 	c.relieve()
+	c.cutBy = time.Now().Add(closingMost)
 	c.cut = time.AfterFunc(c.grace, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -43,12 +43,18 @@ func (c *conn) push(messages []byte) {
 }
 
 // offer sends messages that may be missed, unless there is more important to
-// read. It returns false when they were dropped for that.
+// read. It returns false when they were dropped for that. While a stream starts a
+// few are held; where more come, release says so.
 func (c *conn) offer(messages []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.closing || c.closed || c.holding:
+	case c.closing || c.closed:
+	case c.holding && !c.overflow && len(c.held)+len(messages) <= c.maxPending/8:
+		c.heldEphemeral = true
+		c.held = append(c.held, messages...)
+	case c.holding:
+		c.missed = true
 	case c.queued() > droppedAbove:
 		return false
 	default:

@@ -18,6 +18,9 @@ const (
 	// hearingWait is how long a node waits at its start until it hears the
 	// ephemeral lane.
 	hearingWait = time.Second
+	// stealthWait is how long a stealth message waits for this node's tail to
+	// reach what was known when it was sent.
+	stealthWait = time.Second
 	// gapPause gathers the shards that are listened to again.
 	gapPause = time.Second
 	// gapSpread is the time over which clients are asked to read anew.
@@ -32,7 +35,7 @@ func (h *Hub) hear(ctx context.Context) error {
 			h.sightings.add(m)
 		case ephemeral.KindStealth:
 			h.expiry.wake(m)
-			h.handOn([]ephemeral.Message{m})
+			h.handOnStealth(ctx, m)
 		default:
 			h.handOn([]ephemeral.Message{m})
 		}
@@ -85,6 +88,24 @@ func (h *Hub) handOn(messages []ephemeral.Message) {
 	}
 }
 
+// handOnStealth hands on a stealth message once this node knows who was a member
+// when it was sent: who was removed just before must not get it. Where that
+// takes too long, those who seem to be members are told to read what is there.
+func (h *Hub) handOnStealth(ctx context.Context, m ephemeral.Message) {
+	if m.After > 0 && len(m.Conversations) == 1 {
+		ctx, cancel := context.WithTimeout(ctx, stealthWait)
+		defer cancel()
+		p := h.partitions[h.log.PartitionOf(m.Conversations[0])]
+		if p.reach(ctx, m.After) != nil {
+			for _, s := range h.inside(m) {
+				s.conn.push(ephemeralGap())
+			}
+			return
+		}
+	}
+	h.handOn([]ephemeral.Message{m})
+}
+
 // inside returns the sockets that a message is for; one that is in several of
 // its conversations as many times.
 func (h *Hub) inside(m ephemeral.Message) (sockets []*socket) {
@@ -127,6 +148,7 @@ func (h *Hub) tellGaps(ctx context.Context) error {
 		for len(h.began) > 0 {
 			<-h.began // of the shards that were gathered
 		}
+		signal(h.word.due) // Redis may have come back empty
 		for _, s := range h.users.all() {
 			s.conn.push(ephemeralGap())
 		}

@@ -20,7 +20,7 @@ func (n *node) stealth(conversation, author domain.ID, body string, ttl time.Dur
 	n.t.Helper()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	m := ephemeral.Stealth{ID: newID(), ConversationID: conversation, AuthorID: author, Body: body, SentAt: now, ExpiresAt: now.Add(ttl)}
-	_, _, err := n.lane.Post(n.t.Context(), m, "", nil)
+	_, _, err := n.lane.Post(n.t.Context(), m, 0, "", nil)
 	require.NoError(n.t, err)
 	return m
 }

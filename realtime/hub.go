@@ -40,6 +40,7 @@ type Hub struct {
 	node       string // names this node among all
 	sightings  *sightings
 	expiry     expiry
+	word       *word
 	began      chan struct{} // told when the ephemeral lane is listened to anew
 	pacer      *pacer
 	turns      *turns
@@ -71,6 +72,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		node:       rand.Text(),
 		sightings:  newSightings(),
 		expiry:     newExpiry(),
+		word:       newWord(),
 		began:      make(chan struct{}, ephemeral.Shards),
 		turns:      newTurns(cfg),
 		snapshots:  newSnapshots(pool, log),
@@ -102,7 +104,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	for _, p := range h.partitions {
 		group.Go(func() error { return h.follow(ctx, p) })
 	}
-	for _, work := range []func(context.Context) error{h.snapshots.run, h.hear, h.expire, h.present, h.see, h.tellGaps} {
+	for _, work := range []func(context.Context) error{h.snapshots.run, h.hear, h.expire, h.present, h.beat, h.see, h.tellGaps} {
 		group.Go(func() error { return work(ctx) })
 	}
 	group.Go(func() error {
@@ -210,13 +212,10 @@ func (h *Hub) CloseUser(user domain.ID) {
 // gone; when ctx ends, the rest are cut and ctx's error is returned.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.draining.Store(true)
-	for {
-		for _, s := range h.users.all() {
-			s.restart()
-		}
-		if h.Sockets() == 0 {
-			return nil
-		}
+	for _, s := range h.users.all() {
+		s.restart() // who comes now is asked by its own start
+	}
+	for h.Sockets() > 0 {
 		select {
 		case <-h.left:
 		case <-ctx.Done():
@@ -226,4 +225,5 @@ func (h *Hub) Drain(ctx context.Context) error {
 			return fmt.Errorf("drain: %w", ctx.Err())
 		}
 	}
+	return nil
 }

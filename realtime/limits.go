@@ -17,6 +17,10 @@ const (
 	// frameBurst how many at once; more are refused.
 	framesPerSecond = 20
 	frameBurst      = 40
+	// newsPerSecond and newsBurst bound how often a stream tells others that its
+	// user types, or how he is to be seen: it reaches all members.
+	newsPerSecond = 2
+	newsBurst     = 10
 	// bytesPerSecond and byteBurst bound all that is read of a client, which is
 	// somewhat more than its frames may have.
 	bytesPerSecond = 96 << 10
@@ -43,6 +47,9 @@ const (
 	sendBuffer = 64 << 10
 	// writeWait is how long one write to a client that does not read may take.
 	writeWait = 15 * time.Second
+	// closingMost is how long a client that reads slowly may take to come to the
+	// close message.
+	closingMost = 30 * time.Second
 	// replayPage bounds the events that one read of a replay takes.
 	replayPage = 256
 	// presenceMembers is how many members a conversation has at most for them to

@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ping/domain"
@@ -28,7 +29,10 @@ type person struct {
 	// blocked are those whom he has blocked, and, until known, also those of
 	// whom the log has told meanwhile that he has not.
 	blocked map[domain.ID]bool
+	asked   bool // the log is being asked, or was
 	known   bool
+	// missed says that something was hidden from him because that was not known.
+	missed atomic.Bool
 }
 
 func newPeople() *people {
@@ -118,14 +122,18 @@ func (ps *people) block(by, who domain.ID, on bool) {
 }
 
 // learn takes whom some users have blocked, as the log had it at some time
-// since they entered: what came since then was told by block.
-func (ps *people) learn(users []domain.ID, blocked map[domain.ID][]domain.ID) {
+// since they entered: what came since then was told by block. It returns those
+// from whom something was hidden until now.
+func (ps *people) learn(users []domain.ID, blocked map[domain.ID][]domain.ID) (missed []domain.ID) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	for _, user := range users {
 		p := ps.of[user]
-		if p == nil || p.known {
-			continue
+		if p == nil || p.known || !p.asked {
+			continue // who has left and come back meanwhile is asked about again
+		}
+		if p.missed.Load() {
+			missed = append(missed, user)
 		}
 		told := p.blocked
 		p.blocked, p.known = nil, true
@@ -140,6 +148,7 @@ func (ps *people) learn(users []domain.ID, blocked map[domain.ID][]domain.ID) {
 			}
 		}
 	}
+	return missed
 }
 
 func set(m map[domain.ID]bool, id domain.ID, value bool) map[domain.ID]bool {
@@ -166,11 +175,14 @@ func (ps *people) blockedBy(user domain.ID) (blocked []domain.ID, ok bool) {
 }
 
 // hides reports whether a user is not to see anything of another one. While it
-// is not known, he sees nothing: what is told here comes again.
+// is not known, he sees nothing, and is told later that he missed something.
 func (ps *people) hides(user, from domain.ID) bool {
 	ps.mu.RLock()
 	defer ps.mu.RUnlock()
 	p := ps.of[user]
+	if p != nil && !p.known {
+		p.missed.Store(true)
+	}
 	return p == nil || !p.known || p.blocked[from]
 }
 
@@ -179,6 +191,11 @@ func (ps *people) take() (changed map[domain.ID]ephemeral.State, strangers []dom
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	changed, strangers = ps.changed, ps.strangers
+	for _, user := range strangers {
+		if p := ps.of[user]; p != nil {
+			p.asked = true
+		}
+	}
 	ps.changed, ps.strangers = map[domain.ID]ephemeral.State{}, nil
 	return changed, strangers
 }

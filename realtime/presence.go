@@ -24,10 +24,10 @@ const (
 	presenceBound = 5 * time.Second
 )
 
-// present says who is here, as it changes and again and again, until ctx ends.
+// present says what changes here, and tells what changed by itself, until ctx
+// ends.
 func (h *Hub) present(ctx context.Context) error {
-	beat, look := time.NewTicker(h.cfg.PresenceBeat), time.NewTicker(lookEvery)
-	defer beat.Stop()
+	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
 		var err error
@@ -38,15 +38,71 @@ func (h *Hub) present(ctx context.Context) error {
 			if pause(ctx, presencePause) {
 				err = h.sayChanged(ctx)
 			}
-		case <-beat.C:
-			err = h.say(ctx, h.people.all())
 		case <-look.C:
 			err = h.tellDue(ctx)
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, ephemeral.ErrUnavailable) {
-			h.logger.Warn("presence is not told, and will be", "error", err)
+		h.logUntold(ctx, err)
+	}
+}
+
+// beat says again and again who is here, until ctx ends; so does it when Redis
+// may have forgotten, and until it has heard.
+func (h *Hub) beat(ctx context.Context) error {
+	beat := time.NewTicker(h.cfg.PresenceBeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-beat.C:
+		case <-h.word.due:
+		}
+		if err := h.say(ctx, h.people.all()); err != nil {
+			h.logUntold(ctx, err)
+			time.AfterFunc(lookEvery, func() { signal(h.word.due) })
 		}
 	}
+}
+
+func (h *Hub) logUntold(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ephemeral.ErrUnavailable) {
+		h.logger.Warn("presence is not told, and will be", "error", err)
+	}
+}
+
+// word is how a node's word for its users stands.
+type word struct {
+	due chan struct{} // told when it is to be given before its time
+	mu  sync.Mutex    // one at a time: an older word may not come after a newer one
+	// since is, by shard, when Redis took it again after it had not; zero while
+	// it does not. Guarded by mu.
+	since [ephemeral.Shards]time.Time
+}
+
+func newWord() *word {
+	w := &word{due: make(chan struct{}, 1)}
+	for shard := range w.since {
+		w.since[shard] = clockStart
+	}
+	return w
+}
+
+// taken notes whether a shard took the word; w.mu is held.
+func (w *word) taken(shard int, err error) {
+	switch {
+	case err != nil:
+		w.since[shard] = time.Time{}
+	case w.since[shard].IsZero():
+		w.since[shard] = time.Now()
+	}
+}
+
+// stands reports whether what a shard says of users can be believed: after an
+// outage all words have lapsed, and each node needs a moment to give its own.
+func (w *word) stands(shard int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.since[shard].IsZero() && time.Since(w.since[shard]) > 3*lookEvery
 }
 
 // sayChanged says what has changed here. What fails is said with the next beat,
@@ -69,47 +125,57 @@ func (h *Hub) meet(ctx context.Context, strangers []domain.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, presenceBound)
 	defer cancel()
 	blocked, err := h.log.BlockedBy(ctx, strangers...)
-	if err == nil {
-		h.people.learn(strangers, blocked)
+	if err != nil {
+		return err
 	}
-	return err
+	for _, user := range h.people.learn(strangers, blocked) {
+		h.users.each(user, func(s *socket) { s.conn.push(ephemeralGap()) })
+	}
+	return nil
 }
 
 // say gives this node's word for some users, and tells those of whom others
 // know something else.
 func (h *Hub) say(ctx context.Context, users map[domain.ID]ephemeral.State) error {
+	all, err := h.giveWord(ctx, users)
+	return errors.Join(err, h.tell(ctx, all))
+}
+
+// giveWord gives this node's word for some users. It returns those of whom
+// others know something else; a shard that fails keeps none of the others back.
+func (h *Hub) giveWord(ctx context.Context, users map[domain.ID]ephemeral.State) (all []ephemeral.Presence, err error) {
+	h.word.mu.Lock()
+	defer h.word.mu.Unlock()
 	words := h.people.words(users, h.cfg)
-	var all []ephemeral.Presence
 	for shard, of := range ephemeral.ByShard(words, func(w ephemeral.Word) domain.ID { return w.User }) {
 		if len(of) == 0 {
 			continue
 		}
-		changed, err := h.ephemeral.Beat(ctx, shard, h.node, of)
-		if err != nil {
-			return err
-		}
-		all = append(all, changed...)
+		changed, failed := h.ephemeral.Beat(ctx, shard, h.node, of)
+		h.word.taken(shard, failed)
+		all, err = append(all, changed...), errors.Join(err, failed)
 	}
-	return h.tell(ctx, all)
+	return all, err
 }
 
 // tellDue tells what has changed by itself: users of nodes that died, and of
 // those who left and did not come back. Each node looks; one tells.
 func (h *Hub) tellDue(ctx context.Context) error {
+	var errs []error
 	for _, shard := range rand.Perm(ephemeral.Shards) {
+		if !h.word.stands(shard) {
+			continue
+		}
 		due, err := h.ephemeral.Due(ctx, shard)
-		if err != nil {
-			return err
-		}
-		seen, err := h.ephemeral.Look(ctx, due)
 		if err == nil {
-			err = h.tell(ctx, seen)
+			var seen []ephemeral.Presence
+			if seen, err = h.ephemeral.Look(ctx, due); err == nil {
+				err = h.tell(ctx, seen)
+			}
 		}
-		if err != nil {
-			return err
-		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // tell tells how users are seen to whom it concerns.
@@ -135,12 +201,11 @@ func (h *Hub) tell(ctx context.Context, seen []ephemeral.Presence) error {
 	for i, p := range seen {
 		all[i] = ephemeral.Sighting{Presence: p, Conversations: conversations[p.UserID], Blocked: blocked[p.UserID]}
 	}
+	var errs []error
 	for shard, of := range ephemeral.ByShard(all, func(s ephemeral.Sighting) domain.ID { return s.UserID }) {
-		if err := h.ephemeral.Tell(ctx, shard, of); err != nil {
-			return err
-		}
+		errs = append(errs, h.ephemeral.Tell(ctx, shard, of))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // A large group would hear all the time who comes and goes.

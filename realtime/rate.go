@@ -31,6 +31,12 @@ func (b *bucket) takeFrame(now time.Time) bool {
 	return b.take(now, each, frameBurst*each)
 }
 
+// takeNews takes what is told to others: typing, or how a device is to be seen.
+func (b *bucket) takeNews(now time.Time) bool {
+	const each = time.Second / newsPerSecond
+	return b.take(now, each, newsBurst*each)
+}
+
 // takeBytes takes what was read of a client, of whatever kind: fragments and
 // pings are no frames, and a flood of them costs as much.
 func (b *bucket) takeBytes(now time.Time, n int) bool {

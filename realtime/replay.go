@@ -31,7 +31,9 @@ func (u *upturn) replay(ctx context.Context, streams []stream) error {
 				// Before the events of its partition: a client that is cut
 				// amid those and resumes from them has been told.
 				u.hub.metrics.gaps.Inc()
-				out = append(out, st.gap(part)...)
+				if out, err = u.gather(ctx, append(out, st.gap(part)...)); err != nil {
+					return err
+				}
 				continue
 			}
 			cursors[st.partition] = append(cursors[st.partition], &cursor{stream: st.id, after: part.from - 1, upTo: part.to})
@@ -181,11 +183,9 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 		u.replayed++
 		u.hub.metrics.replayed.Inc()
 		c.page = c.page[1:]
-		if len(out) >= sendBuffer {
-			if err := u.pace(ctx, out); err != nil {
-				return err
-			}
-			out = out[:0]
+		var err error
+		if out, err = u.gather(ctx, out); err != nil {
+			return err
 		}
 		if err := c.fill(ctx, u, size); err != nil {
 			return err
@@ -199,13 +199,25 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 	return u.pace(ctx, out)
 }
 
+// gather sends what was gathered when it has become much, and returns what has
+// not been sent.
+func (u *upturn) gather(ctx context.Context, out []byte) ([]byte, error) {
+	if len(out) < sendBuffer {
+		return out, nil
+	}
+	return out[:0], u.pace(ctx, out)
+}
+
 // pace sends what was gathered and waits until the client has taken most of
 // it.
 func (u *upturn) pace(ctx context.Context, out []byte) error {
 	if len(out) > 0 {
 		u.socket.conn.send(out)
 	}
-	if u.socket.conn.idle() {
+	switch eased, ending := u.socket.conn.idle(); {
+	case ending:
+		return context.Canceled // nobody reads what follows
+	case eased:
 		return ctx.Err()
 	}
 	return u.aside(func() error { return u.socket.conn.relief(ctx) })

@@ -32,7 +32,7 @@ type socket struct {
 	cancel    context.CancelFunc
 
 	// Used by the reading goroutine alone.
-	rate        bucket
+	rate, news  bucket
 	refusals    int
 	lastRefused time.Time
 	typed       typed

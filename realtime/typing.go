@@ -24,16 +24,19 @@ func (s *socket) typing(ctx context.Context, frame clientFrame) {
 	p := s.hub.partitions[s.hub.log.PartitionOf(conversation)]
 	switch inside, writes := p.standing(s, conversation); {
 	case !inside:
-		s.refuse(errNotInside, frame.ID)
+		s.answer(errNotInside, frame.ID) // it may just have been removed
 		return
 	case !writes:
-		s.refuse(errForbidden, frame.ID)
+		s.answer(errForbidden, frame.ID)
 		return
 	}
 	same := s.typed.conversation == conversation && time.Since(s.typed.at) < ephemeral.TypingLife
 	switch {
 	case frame.On && same && time.Since(s.typed.at) < typingAgain, !frame.On && !same:
 		return // that is known
+	case !s.news.takeNews(time.Now()):
+		s.answer(errFrameRate, frame.ID)
+		return
 	case frame.On && !same:
 		s.stopTyping(ctx)
 	}
@@ -68,6 +71,10 @@ func (s *socket) present(frame clientFrame) {
 	state, ok := ephemeral.ParseState(frame.State)
 	if !ok {
 		s.refuse(errPresenceInvalid, frame.ID)
+		return
+	}
+	if !s.news.takeNews(time.Now()) {
+		s.answer(errFrameRate, frame.ID)
 		return
 	}
 	s.hub.people.change(s, state)

@@ -69,7 +69,7 @@ func keepMemory(ctx context.Context) error {
 		}
 		metrics.Read(samples)
 		percent, giveBack := m.step(samples[0].Value.Uint64(), samples[1].Value.Uint64())
-		if percent != now { // setting it stops the world
+		if 10*max(percent-now, now-percent) > now { // setting it stops the world
 			debug.SetGCPercent(percent)
 			now = percent
 		}

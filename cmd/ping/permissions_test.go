@@ -228,7 +228,7 @@ func (s *cast) stealth(t *testing.T, author, conversation string) string {
 	m := ephemeral.Stealth{ID: eventlog.NewID(), Body: "psst", SentAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute)}
 	require.NoError(t, m.AuthorID.UnmarshalText([]byte(author)))
 	require.NoError(t, m.ConversationID.UnmarshalText([]byte(conversation)))
-	_, _, err := s.n.lane.Post(t.Context(), m, "", nil)
+	_, _, err := s.n.lane.Post(t.Context(), m, 0, "", nil)
 	require.NoError(t, err)
 	return m.ID.String()
 }

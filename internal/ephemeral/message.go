@@ -3,6 +3,8 @@ package ephemeral
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"ping/domain"
@@ -27,6 +29,10 @@ type Message struct {
 	Conversations []domain.ID
 	// Except are users who do not get it: whom From has blocked.
 	Except []domain.ID
+	// After is where a stealth message's conversation stood in its partition of
+	// the log when it was decided who may send it: who is a member is known to
+	// who has come so far. 0: it does not matter.
+	After int64
 	// Frame is what goes to sockets, as JSON.
 	Frame []byte
 }
@@ -39,7 +45,8 @@ var errMessage = errors.New("this is no message of the ephemeral lane")
 //	p 0190…,0190… 0190… 0190…
 //	{"type":"presence",…}
 //
-// The fields are kind, conversations, from, except; "-" is none.
+// The fields are kind, conversations, from, except ("-" is none) and, where it
+// matters, after.
 func (m Message) encode() []byte {
 	var b bytes.Buffer
 	b.Grow(37*(len(m.Conversations)+len(m.Except)+1) + len(m.Frame) + 8)
@@ -54,6 +61,9 @@ func (m Message) encode() []byte {
 	}
 	b.WriteByte(' ')
 	writeIDs(&b, m.Except)
+	if m.After > 0 {
+		fmt.Fprintf(&b, " %d", m.After)
+	}
 	b.WriteByte('\n')
 	b.Write(m.Frame)
 	return b.Bytes()
@@ -77,10 +87,20 @@ func writeIDs(b *bytes.Buffer, ids []domain.ID) {
 func decode(text string) (m Message, err error) {
 	head, frame, ok := strings.Cut(text, "\n")
 	fields := strings.Split(head, " ")
-	if !ok || len(fields) != 4 || len(fields[0]) != 1 || frame == "" {
+	if !ok || len(fields) < 4 || len(fields) > 5 || frame == "" {
 		return m, errMessage
 	}
-	m.Kind, m.Frame = Kind(fields[0][0]), []byte(frame)
+	switch fields[0] {
+	case string(KindStealth), string(KindTyping), string(KindPresence):
+		m.Kind, m.Frame = Kind(fields[0][0]), []byte(frame)
+	default:
+		return m, errMessage
+	}
+	if len(fields) == 5 {
+		if m.After, err = strconv.ParseInt(fields[4], 10, 64); err != nil || m.After < 1 {
+			return m, errMessage
+		}
+	}
 	if m.Conversations, err = readIDs(fields[1]); err != nil {
 		return m, err
 	}

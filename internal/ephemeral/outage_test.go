@@ -46,12 +46,12 @@ func TestOutage(t *testing.T) {
 	fails := func(t *testing.T, within time.Duration) {
 		t.Helper()
 		began := time.Now()
-		_, _, err := s.Post(t.Context(), stealth(conversation, author, "x", time.Minute), "", nil)
+		_, _, err := s.Post(t.Context(), stealth(conversation, author, "x", time.Minute), 0, "", nil)
 		require.ErrorIs(t, err, ErrUnavailable)
 		require.Less(t, time.Since(began), within)
 	}
 	succeeds := func() bool {
-		_, _, err := s.Post(t.Context(), stealth(conversation, author, "x", time.Minute), "", nil)
+		_, _, err := s.Post(t.Context(), stealth(conversation, author, "x", time.Minute), 0, "", nil)
 		return err == nil
 	}
 	shortenQuiet(t, 300*time.Millisecond)
@@ -112,7 +112,7 @@ func TestOutage(t *testing.T) {
 		require.False(t, s.Away())
 		allBegin(t)
 		m := stealth(newID(), author, "heard again", time.Minute)
-		_, _, err = s.Post(t.Context(), m, "", nil)
+		_, _, err = s.Post(t.Context(), m, 0, "", nil)
 		require.NoError(t, err)
 		l.next(m.ConversationID)
 	})

@@ -33,13 +33,14 @@ var ErrTooManyStealth = &domain.Error{Code: "too_many_stealth",
 // ErrKeyReused says that an Idempotency-Key was used with another request.
 var ErrKeyReused = errors.New("the idempotency key was used with another request")
 
-// Post stores a stealth message until it expires, and publishes it. Under a key
-// that was used before for the same request it does neither and returns what
-// was answered then, with replayed.
-func (s *Store) Post(ctx context.Context, m Stealth, key string, request [][]byte) (posted Stealth, replayed bool, err error) {
+// Post stores a stealth message until it expires, and publishes it to those who
+// are members after a position of the log, see Message. Under a key that was
+// used before for the same request it does neither and returns what was answered
+// then, with replayed.
+func (s *Store) Post(ctx context.Context, m Stealth, after int64, key string, request [][]byte) (posted Stealth, replayed bool, err error) {
 	ttl := m.ExpiresAt.Sub(m.SentAt).Milliseconds()
 	message := encode(m)
-	told := Message{Kind: KindStealth, Conversations: []domain.ID{m.ConversationID}, Frame: encode(StealthFrame{"stealth", m})}
+	told := Message{Kind: KindStealth, Conversations: []domain.ID{m.ConversationID}, After: after, Frame: encode(StealthFrame{"stealth", m})}
 	keys := stealthKeys(m.ConversationID, m.ID)
 	answered := ""
 	if key != "" {

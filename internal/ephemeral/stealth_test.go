@@ -74,7 +74,7 @@ func stealth(conversation, author domain.ID, body string, ttl time.Duration) Ste
 
 func (l *lane) post(m Stealth, key string) (Stealth, bool) {
 	l.t.Helper()
-	posted, replayed, err := l.Post(l.t.Context(), m, key, [][]byte{[]byte(m.Body)})
+	posted, replayed, err := l.Post(l.t.Context(), m, 0, key, [][]byte{[]byte(m.Body)})
 	require.NoError(l.t, err)
 	return posted, replayed
 }
@@ -115,7 +115,7 @@ func TestStealth(t *testing.T) {
 		require.Len(t, l.alive(conversation), 1)
 
 		other := stealth(conversation, author, "other", time.Minute)
-		_, _, err := l.Post(t.Context(), other, "k", [][]byte{[]byte("other")})
+		_, _, err := l.Post(t.Context(), other, 0, "k", [][]byte{[]byte("other")})
 		require.ErrorIs(t, err, ErrKeyReused)
 		someone := stealth(conversation, newID(), "once", time.Minute)
 		_, replayed = l.post(someone, "k")
@@ -176,7 +176,7 @@ func TestStealth(t *testing.T) {
 			l.post(stealth(conversation, author, "x", time.Minute), "")
 		}
 		m := stealth(conversation, author, "too much", time.Minute)
-		_, _, err := l.Post(t.Context(), m, "", nil)
+		_, _, err := l.Post(t.Context(), m, 0, "", nil)
 		require.ErrorIs(t, err, ErrTooManyStealth)
 		require.Len(t, l.alive(conversation), 200, "a page")
 	})

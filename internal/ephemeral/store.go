@@ -3,8 +3,10 @@ package ephemeral
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -116,8 +118,26 @@ func call[T any](s *Store, ctx context.Context, shard int, ask func(ctx context.
 	case ctx.Err() != nil:
 		return answer, ctx.Err() // the caller's own end says nothing about Redis
 	}
+	if refused, full := refusal(err); refused {
+		s.outage.answered(shard)
+		if full {
+			return answer, ErrUnavailable
+		}
+		return answer, fmt.Errorf("ask redis: %w", err)
+	}
 	s.outage.failed(shard, err)
 	return answer, ErrUnavailable
+}
+
+// refusal reports whether Redis is there and refuses this one call, and whether
+// that is because it is full: it may take the next.
+func refusal(err error) (refused, full bool) {
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return false, false
+	}
+	kind, _, _ := strings.Cut(reply.Error(), " ")
+	return kind == "OOM" || kind == "ERR" || kind == "WRONGTYPE", kind == "OOM"
 }
 
 // Typing tells the members of a conversation that one of them is writing, or

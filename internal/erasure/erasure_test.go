@@ -329,7 +329,7 @@ func (w world) whispers(t *testing.T, author, conversation domain.ID, body strin
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	m, _, err := w.lane.Post(t.Context(), ephemeral.Stealth{ID: eventlog.NewID(), ConversationID: conversation, AuthorID: author, Body: body,
-		SentAt: now, ExpiresAt: now.Add(24 * time.Hour)}, "", nil)
+		SentAt: now, ExpiresAt: now.Add(24 * time.Hour)}, 0, "", nil)
 	require.NoError(t, err)
 	return m
 }

@@ -38,8 +38,9 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 			if err == nil {
 				err = e.redact(ctx, conversation, user, where)
 			}
-			if fleeting == nil { // when Redis is away, it is so for the others too
-				fleeting = e.lane.WithdrawAll(ctx, conversation, user)
+			// Also when that failed elsewhere: each may be on another server.
+			if err := e.lane.WithdrawAll(ctx, conversation, user); err != nil {
+				fleeting = err
 			}
 			if ctx.Err() != nil {
 				return nil, ctx.Err()

@@ -35,8 +35,8 @@ end
 -- at again: soon when others were told another state, for any node to tell.
 local function settle(key, due, user, state, seen, told, change, lapsed)
   if #lapsed > 0 then
+    redis.call('HSET', key, 'seen', seen) -- first: a hash without fields is gone, and with it when it expires
     redis.call('HDEL', key, unpack(lapsed))
-    redis.call('HSET', key, 'seen', seen)
   end
   if state ~= told then
     change = math.min(change or now + 1000, now + 1000)
