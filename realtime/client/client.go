@@ -89,9 +89,13 @@ func New(server string, session Session, handler Handler, cfg Config) *Client {
 	}
 }
 
-// newHTTP makes connections of its own, so that they can all be closed.
+// newHTTP makes connections of its own, so that they can all be closed. It
+// follows no redirect: what is written would be read in its place, and lost.
 func newHTTP() *http.Client {
-	return &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	return &http.Client{
+		Transport:     http.DefaultTransport.(*http.Transport).Clone(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (h Handler) complete() Handler {

@@ -28,6 +28,8 @@ type Message struct {
 	SentAt time.Time `json:"sent_at"`
 }
 
+func (m *Message) complete() bool { return m.ID != "" }
+
 // Sending is a message on its way.
 type Sending struct {
 	Draft Draft

@@ -41,9 +41,11 @@ type issued struct {
 	ExpiresIn    int    `json:"expires_in"`
 }
 
+func (i *issued) complete() bool { return i.AccessToken != "" && i.RefreshToken != "" }
+
 // session notes when to refresh: with a fifth of the token's life left, by the
 // clock on the wall, which goes on while a device sleeps.
-func (i issued) session() Session {
+func (i *issued) session() Session {
 	life := max(time.Duration(i.ExpiresIn)*time.Second*4/5, time.Second)
 	return Session{
 		AccessToken: i.AccessToken, RefreshToken: i.RefreshToken, RefreshKey: uuid.NewString(),

@@ -21,7 +21,7 @@ export class Refusal extends Error {
 
 /** Begins a session. It is tried once. */
 export async function logIn(server, email, password) {
-  return sessionOf(await fetchJSON(server, { method: 'POST', path: '/v1/auth/login', body: { email, password } }));
+  return sessionOf(await fetchJSON(server, { method: 'POST', path: '/v1/auth/login', body: { email, password }, has: 'access_token' }));
 }
 
 /**
@@ -41,18 +41,27 @@ export function sessionOf(answer) {
 
 const requestTimeout = 15_000;
 
-/** Sends a request once. Throws a Refusal, or what fetch throws. */
-async function fetchJSON(server, { method = 'GET', path, token, key, seen, body }) {
+/**
+ * Sends a request once. A success has a certain field: what has not is not
+ * Ping's answer, but that of something before it. No redirect is followed: what
+ * is written would be read in its place, and lost. Throws a Refusal, or another
+ * error where there was no answer.
+ */
+async function fetchJSON(server, { method = 'GET', path, token, key, seen, body, has }) {
   const headers = {};
   if (body) headers['Content-Type'] = 'application/json';
   if (token) headers.Authorization = `Bearer ${token}`;
   if (key) headers['Idempotency-Key'] = key;
   if (seen?.length) headers['Ping-Min-Position'] = seen.join(',');
   const response = await fetch(server + path, {
-    method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(requestTimeout),
+    method, headers, body: body && JSON.stringify(body), redirect: 'error', signal: AbortSignal.timeout(requestTimeout),
   });
   const text = await response.text(); // also of a refusal: one that breaks off says nothing
-  if (response.ok) return JSON.parse(text);
+  if (response.ok) {
+    const answer = JSON.parse(text);
+    if (!answer?.[has]) throw new Error("the answer is not Ping's");
+    return answer;
+  }
   let problem = {};
   try {
     problem = JSON.parse(text);
@@ -154,7 +163,7 @@ export class Client {
     for (let n = 0; this.run; n++) {
       try {
         this.session = sessionOf(await fetchJSON(this.server, {
-          method: 'POST', path: '/v1/auth/refresh', key: refresh_key, body: { refresh_token },
+          method: 'POST', path: '/v1/auth/refresh', key: refresh_key, body: { refresh_token }, has: 'access_token',
         }));
         return this.#tell('session', this.session);
       } catch (error) {
@@ -214,7 +223,7 @@ export class Client {
       while (queue.length > 0) {
         const { message: { body, replyTo, key }, resolve, reject } = queue[0];
         const path = `/v1/conversations/${encodeURIComponent(conversation)}/messages`;
-        await this.#ask({ method: 'POST', path, key, body: { body, reply_to: replyTo } }).then(resolve, (error) => {
+        await this.#ask({ method: 'POST', path, key, body: { body, reply_to: replyTo }, has: 'id' }).then(resolve, (error) => {
           if (!(error instanceof Refusal)) throw error; // it stays queued
           reject(error);
         });
@@ -255,7 +264,7 @@ export class Client {
     stream.token = await this.#accessToken();
     let ticket;
     try {
-      ({ ticket } = await fetchJSON(this.server, { method: 'POST', path: '/v1/auth/ticket', token: stream.token }));
+      ({ ticket } = await fetchJSON(this.server, { method: 'POST', path: '/v1/auth/ticket', token: stream.token, has: 'ticket' }));
     } catch (error) {
       if (error.status === 401) this.#spend(stream.token);
       throw error;
@@ -388,7 +397,7 @@ export class Client {
     while (place.last < missing.to) {
       const after = Math.max(place.last, missing.from - 1);
       const path = `/v1/conversations/${encodeURIComponent(id)}/events?limit=200&after=${after}`;
-      const page = await this.#ask({ path, seen }, () => !stream.ended).catch((error) => {
+      const page = await this.#ask({ path, seen, has: 'items' }, () => !stream.ended).catch((error) => {
         if (error instanceof Refusal) return { items: [] };
         throw error;
       });
