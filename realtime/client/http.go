@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -29,14 +30,15 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail)
 }
 
+// passing are the statuses of refusals, besides the server's failures, that
+// another try may be spared. 499 says that the request was cut off: what became
+// of it is not known.
+var passing = []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, 499}
+
 // final reports whether another try would be answered the same. What has no
 // code is not Ping's answer, but that of something before it.
 func (r *Refusal) final() bool {
-	switch r.Status {
-	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return false
-	}
-	return r.Status < 500 && r.Code != ""
+	return r.Status < 500 && r.Code != "" && !slices.Contains(passing, r.Status)
 }
 
 // success is what an answer that is one says. What is not complete is not

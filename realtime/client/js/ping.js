@@ -4,6 +4,12 @@
  * this in README.md beside it, and the types in ping.d.ts.
  */
 
+/**
+ * The statuses of refusals, besides the server's failures, that another try may
+ * be spared. 499 says that the request was cut off: what became of it is not known.
+ */
+const passing = [401, 408, 425, 429, 499];
+
 /** An answer that is not a success. */
 export class Refusal extends Error {
   constructor(status, problem, after = 0) {
@@ -15,7 +21,7 @@ export class Refusal extends Error {
 
   /** Whether another try would be answered the same. What has no code is not Ping's answer, but that of something before it. */
   get final() {
-    return this.status < 500 && ![401, 408, 425, 429].includes(this.status) && this.code !== '';
+    return this.status < 500 && this.code !== '' && !passing.includes(this.status);
   }
 }
 
