@@ -67,7 +67,10 @@ type Client struct {
 	end      context.CancelCauseFunc
 	online   chan struct{} // closed when the stream is open again
 	stream   *stream       // the open one
+	resumed  bool          // and all that was missed has come over it
 	presence string        // what the app said of this device; "" means online
+
+	presenting sync.Mutex // held while presence is written, so that the last word is the newest
 }
 
 // New makes a client of a server, such as "https://chat.example.org". It does

@@ -127,7 +127,7 @@ export class Client {
   /** What was neither sent nor refused, in the order of each conversation. Keep it and give each to send, with its key, when the app is back. */
   unsent(): Unsent[];
 
-  /** Tells the others of a conversation that the user types, or does no more. Call it every 3 s while he does. */
+  /** Tells the others of a conversation that the user types, or does no more. Call it every 3 s while he does. It is lost unless the state is resumed. */
   typing(conversation: string, on: boolean): void;
 
   /** Sets what others see of this device, over all connections. */

@@ -280,6 +280,7 @@ export class Client {
       const at = [...this.journal.at.values()];
       stream.begins = at.length === 0;
       stream.send({ type: 'resume', at, epoch: this.journal.epoch });
+      if (this.present) stream.send({ type: 'presence', state: this.present }); // until then the server takes the device for online
       this.#tell('state', { state: 'connected' });
       this.wake();
     });
@@ -379,7 +380,6 @@ export class Client {
     this.journal.advance(at);
     this.journal.epoch = stream.epoch;
     stream.resumed = true;
-    if (this.present) stream.send({ type: 'presence', state: this.present });
     this.#tell('state', { state: 'resumed' });
   }
 
@@ -443,9 +443,13 @@ export class Client {
     this.#tell('ephemeral', { type: 'typing', conversation_id, user_id, on: false });
   }
 
-  /** Tells the others of a conversation that the user types, or does no more. Call it every 3 s while he does. */
+  /**
+   * Tells the others of a conversation that the user types, or does no more. Call
+   * it every 3 s while he does. It is lost unless the state is resumed: before,
+   * the server may not know yet that he is in the conversation.
+   */
   typing(conversation, on) {
-    this.stream?.send({ type: 'typing', conversation_id: conversation, on });
+    if (this.stream?.resumed) this.stream.send({ type: 'typing', conversation_id: conversation, on });
   }
 
   /** Sets what others see of this device, over all connections: online, away or offline. */
