@@ -154,7 +154,7 @@ func (s *stream) handleAll(ctx context.Context, frames <-chan *frame) error {
 		select {
 		case f := <-frames:
 			if err := s.handle(ctx, f); err != nil {
-				return err
+				return cmp.Or(context.Cause(ctx), err) // the connection may have ended meanwhile
 			}
 		case <-s.typists.due():
 			s.typists.expire(s.client.handler.Ephemeral)
