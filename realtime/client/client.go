@@ -164,7 +164,8 @@ func (c *Client) keepOpen(ctx context.Context) {
 			c.end(ended)
 			return
 		}
-		if s.resumed {
+		// One that ends as soon as it has resumed has failed too.
+		if !s.resumed.IsZero() && time.Since(s.resumed) > c.cfg.bound(failures) {
 			failures = 0
 		}
 		c.handler.State(Disconnected, err)

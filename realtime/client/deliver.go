@@ -87,7 +87,7 @@ func (s *stream) complete(ctx context.Context, at []string) error {
 	}
 	j.advance(at...)
 	j.epoch = s.epoch
-	s.resumed = true
+	s.resumed = time.Now()
 	s.client.caughtUp()
 	s.client.handler.State(Resumed, nil)
 	return nil

@@ -36,7 +36,7 @@ type stream struct {
 	epoch   int
 	heads   []head
 	typists typists
-	resumed bool
+	resumed time.Time     // when all that was missed had come
 	after   time.Duration // when to come back, where the server has said so
 }
 

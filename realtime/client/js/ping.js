@@ -134,10 +134,14 @@ export class Client {
   /** Waits before trying again after n failures more than one: at least as long as the server asked for. */
   async #pause(n, atLeast = 0) {
     if (atLeast) await this.#sleep(atLeast, () => !this.run);
-    // Anywhere between nothing and a bound that doubles: clients that were cut
-    // off together must not come back together.
-    const { firstPause, longestPause } = this.pauses;
-    if (this.run) await this.#sleep(Math.random() * Math.min(longestPause, firstPause * 2 ** n), () => true);
+    // Anywhere between nothing and the bound: clients that were cut off together
+    // must not come back together.
+    if (this.run) await this.#sleep(Math.random() * this.#bound(n), () => true);
+  }
+
+  /** Doubles with each failure. */
+  #bound(n) {
+    return Math.min(this.pauses.longestPause, this.pauses.firstPause * 2 ** n);
   }
 
   #sleep(ms, mayWake) {
@@ -259,7 +263,8 @@ export class Client {
       // Codes of RFC 6455 that say that this client broke the protocol, which it will do again.
       if ((code >= 4500 && code < 5000) || [1002, 1007, 1009].includes(code)) return this.#end(code, reason);
       if (code === 4002) this.#spend(stream.token);
-      if (stream.resumed) failures = 0;
+      // One that ends as soon as it has resumed has failed too.
+      if (stream.resumed && Date.now() - stream.resumed > this.#bound(failures)) failures = 0;
       this.#tell('state', { state: 'disconnected', code, reason });
       await this.#pause(failures, stream.after || ending.after);
     }
@@ -379,7 +384,7 @@ export class Client {
     for (const [id, seq] of until) await this.#fill(stream, id, seq + 1, false, at);
     this.journal.advance(at);
     this.journal.epoch = stream.epoch;
-    stream.resumed = true;
+    stream.resumed = Date.now();
     this.#tell('state', { state: 'resumed' });
   }
 
