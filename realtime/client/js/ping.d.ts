@@ -70,7 +70,11 @@ export type Ephemeral =
   /** A frame of this client was not accepted. */
   | { type: 'error'; code: string; message: string; re?: string; retry_after_ms?: number };
 
-/** What a client calls. An event whose handler throws comes again. */
+/**
+ * What a client calls. An event or a reset whose handler throws comes again; what
+ * the others throw is reported and makes no difference. Handlers are not awaited:
+ * an event counts as taken when its handler has returned.
+ */
 export interface Handlers {
   /** Each event of the user's conversations, once and in order. */
   event?(event: PingEvent): void;

@@ -120,8 +120,15 @@ export class Client {
     this.#tell('state', { state: 'ended', code, reason });
   }
 
+  /** Calls a handler. One that throws is reported, and stops nothing: only an event and a reset come again. */
   #tell(what, ...news) {
-    this.handlers[what]?.(...news);
+    try {
+      this.handlers[what]?.(...news);
+    } catch (error) {
+      if (what === 'event' || what === 'reset') throw error;
+      if (globalThis.reportError) reportError(error);
+      else console.error(error);
+    }
   }
 
   // Waiting
