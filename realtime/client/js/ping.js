@@ -200,7 +200,8 @@ export class Client {
     for (let n = 0; this.run && goesOn(); n++) {
       const token = await this.#accessToken();
       try {
-        return await fetchJSON(this.server, { ...request, token });
+        const answer = await fetchJSON(this.server, { ...request, token });
+        if (goesOn()) return answer;
       } catch (error) {
         if (error.final) throw error;
         if (error.status === 401) this.#spend(token);
@@ -261,7 +262,7 @@ export class Client {
       const stream = (this.stream = new Stream());
       let ending;
       try {
-        ending = await this.#follow(stream);
+        ending = await this.#follow(stream, run);
       } catch (error) {
         ending = stream.ended ?? { code: 0, reason: String(error), after: error.after };
       }
@@ -278,7 +279,7 @@ export class Client {
   }
 
   /** Opens the stream and handles its frames to its end, which it returns. */
-  async #follow(stream) {
+  async #follow(stream, run) {
     stream.token = await this.#accessToken();
     let ticket;
     try {
@@ -287,7 +288,7 @@ export class Client {
       if (error.status === 401) this.#spend(stream.token);
       throw error;
     }
-    if (!this.run) return {};
+    if (stream.ended) return stream.ended; // by a stop
     stream.open(`${this.server.replace(/^http/, 'ws')}/v1/stream?resume=1&ticket=${encodeURIComponent(ticket)}`, () => {
       const at = [...this.journal.at.values()];
       stream.begins = at.length === 0;
@@ -298,7 +299,7 @@ export class Client {
     });
     try {
       for await (const frame of stream.frames()) {
-        if (!this.run) break;
+        if (this.run !== run) break;
         await this.#handle(stream, frame);
       }
     } catch (error) {
