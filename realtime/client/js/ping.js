@@ -253,6 +253,7 @@ export class Client {
     } finally {
       queue.busy = false;
     }
+    if (this.run && queue.length > 0) this.#sendAll(conversation); // a start came while the stop was on its way here
   }
 
   // The stream
