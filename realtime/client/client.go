@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Config tunes a client. The zero value of each field means its default.
@@ -35,7 +33,8 @@ type Handler struct {
 	// Ephemeral takes what is not in the log: who types and is there, messages
 	// that vanish, and errors about what was told by Typing and Presence.
 	Ephemeral func(Ephemeral)
-	// Session takes the session whenever it has changed: keep it.
+	// Session takes the session whenever it has changed: keep it before anything
+	// else, as the one of LogIn or SessionOf was.
 	Session func(Session)
 }
 
@@ -73,17 +72,15 @@ type Client struct {
 	presenting sync.Mutex // held while presence is written, so that the last word is the newest
 }
 
-// New makes a client of a server, such as "https://chat.example.org". It does
-// nothing until Run.
+// New makes a client of a server, such as "https://chat.example.org". The
+// session is one of LogIn or SessionOf, or what Handler.Session was last given.
+// It does nothing until Run.
 func New(server string, session Session, handler Handler, cfg Config) *Client {
 	if cfg.FirstPause == 0 {
 		cfg.FirstPause = 250 * time.Millisecond
 	}
 	if cfg.LongestPause == 0 {
 		cfg.LongestPause = 30 * time.Second
-	}
-	if session.RefreshKey == "" {
-		session.RefreshKey = uuid.NewString()
 	}
 	return &Client{
 		server: server, handler: handler.complete(), cfg: cfg, http: newHTTP(), session: session,

@@ -1,13 +1,17 @@
 /** Types of ping.js, by hand. */
 
-/** What a client authenticates with. It changes: keep what the handler `session` is given, as a whole. One session is for one client. */
+/**
+ * What a client authenticates with: that of logIn or sessionOf, and later what the
+ * handler `session` is given. Keep it as a whole, the first one too. One session
+ * is for one client.
+ */
 export interface Session {
   access_token: string;
   refresh_token: string;
   /** The Idempotency-Key of the next refresh. */
-  refresh_key?: string;
-  /** When to refresh, in ms since 1970; at once where it is missing. */
-  refresh_at?: number;
+  refresh_key: string;
+  /** When to refresh, in ms since 1970; 0 is at once. */
+  refresh_at: number;
 }
 
 /** An answer that is not a success. */
@@ -24,7 +28,7 @@ export class Refusal extends Error {
 /** Begins a session. It is tried once; throws a Refusal, or what fetch throws. */
 export function logIn(server: string, email: string, password: string): Promise<Session>;
 
-/** Makes a session of the server's answer to registering or logging in. */
+/** Makes a session of the server's answer to registering or logging in. Do so at once: it says how long the tokens are good from now on. */
 export function sessionOf(answer: { access_token: string; refresh_token: string; expires_in: number }): Session;
 
 /** Something that happened in a conversation, or to the user: one of the two ids is there. */
@@ -84,7 +88,7 @@ export interface Handlers {
   /** Events that cannot be had, because the user is not in the conversation any more. For the user's own id: read GET /v1/users/me. */
   skipped?(id: string, fromSeq: number, toSeq: number): void;
   ephemeral?(frame: Ephemeral): void;
-  /** The session has changed: keep it. */
+  /** The session has changed: keep it before anything else, as the first one was. */
   session?(session: Session): void;
 }
 
@@ -111,7 +115,7 @@ export class Client {
   constructor(server: string, session: Session, handlers?: Handlers, pauses?: { firstPause?: number; longestPause?: number });
 
   /** The present session. */
-  readonly session: Required<Session>;
+  readonly session: Session;
 
   /** Keeps the stream open and sends what is queued, until stop() or until the server says not to come back. */
   start(): void;

@@ -34,7 +34,8 @@ export async function logIn(server, email, password) {
  * Makes a session of the server's answer. It notes when to refresh: with a
  * fifth of the token's life left. The key belongs to the refresh token: a
  * refresh whose answer was lost is repeated with it, while a second one with
- * another key would end the session.
+ * another key would end the session. It is random, and not made of the token: so
+ * whoever stole the token alone is found out.
  */
 export function sessionOf(answer) {
   return {
@@ -86,7 +87,7 @@ export class Client {
    */
   constructor(server, session, handlers = {}, { firstPause = 250, longestPause = 30_000 } = {}) {
     this.server = server;
-    this.session = { refresh_key: crypto.randomUUID(), refresh_at: 0, ...session };
+    this.session = { ...session };
     this.handlers = handlers;
     this.pauses = { firstPause, longestPause };
     this.journal = new Journal();
