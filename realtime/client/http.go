@@ -30,9 +30,9 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail)
 }
 
-// passing are the statuses of refusals, besides the server's failures, that
-// another try may be spared. 499 says that the request was cut off: what became
-// of it is not known.
+// passing are the statuses of refusals, besides the server's failures, that pass:
+// another try may be answered otherwise. 499 says that the request was cut off,
+// and what became of it is not known.
 var passing = []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, 499}
 
 // final reports whether another try would be answered the same. What has no

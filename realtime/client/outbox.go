@@ -39,7 +39,8 @@ type Sending struct {
 	err     error
 }
 
-// Done is closed when the message was sent or refused.
+// Done is closed when the message was sent or refused; after Run has returned,
+// not before it runs again.
 func (s *Sending) Done() <-chan struct{} { return s.done }
 
 // Result is valid after Done. The error is a *Refusal.

@@ -128,7 +128,8 @@ export class Client {
 
   /**
    * Queues a message behind those of the same conversation. Fulfilled when it was
-   * sent, rejected with a Refusal when it was refused.
+   * sent, rejected with a Refusal when it was refused; not while the client is
+   * stopped or after it has ended.
    */
   send(conversation: string, body: string, options?: { replyTo?: string; key?: string }): Promise<Message>;
 

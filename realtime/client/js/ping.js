@@ -5,8 +5,9 @@
  */
 
 /**
- * The statuses of refusals, besides the server's failures, that another try may
- * be spared. 499 says that the request was cut off: what became of it is not known.
+ * The statuses of refusals, besides the server's failures, that pass: another try
+ * may be answered otherwise. 499 says that the request was cut off, and what
+ * became of it is not known.
  */
 const passing = [401, 408, 425, 429, 499];
 
