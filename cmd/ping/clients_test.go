@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ func testClients(t *testing.T, start startDevice) {
 	t.Run("outlives its access token", func(t *testing.T) { testTokens(t, start) })
 	t.Run("ends with its session", func(t *testing.T) { testEnds(t, start) })
 	t.Run("follows a server that is hard to have otherwise", func(t *testing.T) { testScripts(t, start) })
+	t.Run("does what its app asks for, whenever", func(t *testing.T) { testApps(t, start) })
+	t.Run("tells and hears who types and is there", func(t *testing.T) { testSeen(t, start) })
 }
 
 // testCuts: however connections are cut, each client's view of a conversation is
@@ -111,6 +114,45 @@ func testTokens(t *testing.T, start startDevice) {
 		d.await(t, "it hears of its own message", func() bool { return len(d.views[group]) == 2 })
 	}
 	require.Equal(t, 1, inTime.resumed, "its stream went on")
+}
+
+// testSeen: others see a user type and leave his device, also on another node.
+func testSeen(t *testing.T, start startDevice) {
+	w := newWorld(t)
+	bases := []string{startNode(t, w), startNode(t, w)}
+	var devices []*device
+	for i, name := range []string{"ada", "bob"} {
+		d := newDevice(register(t, bases[i], name))
+		session, err := pingclient.LogIn(t.Context(), bases[i], name+"@example.org", password)
+		require.NoError(t, err)
+		start(t, bases[i], session, d)
+		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
+		devices = append(devices, d)
+	}
+	ada, bob := devices[0], devices[1]
+	created := ada.user.call(t, "POST", "/v1/conversations", map[string]any{"kind": "group", "name": "two", "members": []string{bob.user.id}})
+	require.Equal(t, http.StatusCreated, created.status, created.body)
+	group := text(t, created.body, "id")
+	for _, d := range devices {
+		d.await(t, "it hears of the group", func() bool { return len(d.views[group]) > 0 })
+	}
+	// Whom presence concerns is read from there.
+	known := bob.user.call(t, "GET", "/v1/conversations/"+group, nil, "Ping-Min-Position", created.header.Get("Ping-Position"))
+	require.Equal(t, http.StatusOK, known.status, known.body)
+
+	types, away := "typing "+group+" "+ada.user.id+" ", "presence  "+ada.user.id+" false away"
+	// It is told again and again: not before the nodes know who has blocked whom.
+	require.Eventually(t, func() bool {
+		ada.typing(group, true)
+		bob.mu.Lock()
+		defer bob.mu.Unlock()
+		return slices.Contains(bob.ephemeral, types+"true ")
+	}, 20*time.Second, 200*time.Millisecond)
+	ada.typing(group, false)
+	ada.presence("away")
+	bob.await(t, "Ada types no more, and is away", func() bool {
+		return slices.Contains(bob.ephemeral, types+"false ") && slices.Contains(bob.ephemeral, away)
+	})
 }
 
 // expiring makes a token like the given one that is good for some seconds only.

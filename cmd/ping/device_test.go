@@ -15,8 +15,15 @@ import (
 type device struct {
 	user *client
 	send func(conversation, body string)
+	// typing, presence and start have no effect yet when they return; stop and
+	// unsent have, also what came before them.
+	typing      func(conversation string, on bool)
+	presence    func(state string)
+	start, stop func()
+	unsent      func() (bodies []string)
 
 	mu        sync.Mutex
+	connected int
 	views     map[string][]string // by conversation: its events, as they were handed on
 	skipped   map[string]int64    // by conversation: up to where events could not be had
 	resumed   int
@@ -25,6 +32,7 @@ type device struct {
 	ends      []int               // the codes that the client ended with
 	queued    map[string][]string // by conversation: what was sent, in order
 	settled   map[string]string   // by body: the message's id, or the code of a refusal
+	kept      chan []string       // what a driver has told to be unsent
 	changed   chan struct{}       // holds something when any of it has changed
 }
 
@@ -35,7 +43,7 @@ type startDevice func(t *testing.T, server string, session pingclient.Session, d
 func newDevice(user *client) *device {
 	return &device{
 		user: user, views: map[string][]string{}, skipped: map[string]int64{}, queued: map[string][]string{}, settled: map[string]string{},
-		changed: make(chan struct{}, 1),
+		kept: make(chan []string, 1), changed: make(chan struct{}, 1),
 	}
 }
 

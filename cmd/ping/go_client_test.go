@@ -19,7 +19,10 @@ func startGoClient(t *testing.T, server string, session pingclient.Session, d *d
 			}
 		},
 		State: func(s pingclient.State, _ error) {
-			if s == pingclient.Resumed {
+			switch s {
+			case pingclient.Connected:
+				d.note(func() { d.connected++ })
+			case pingclient.Resumed:
 				d.note(func() { d.resumed++ })
 			}
 		},
@@ -27,24 +30,40 @@ func startGoClient(t *testing.T, server string, session pingclient.Session, d *d
 		Skipped:   func(id string, _, to int64) { d.note(func() { d.skipped[id] = to }) },
 		Ephemeral: func(e pingclient.Ephemeral) { d.note(func() { d.ephemeral = append(d.ephemeral, toldOf(e)) }) },
 	}, pingclient.Config{FirstPause: 5 * time.Millisecond, LongestPause: 200 * time.Millisecond})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		var ended *pingclient.Ended
-		if errors.As(c.Run(ctx), &ended) {
-			d.note(func() { d.ends = append(d.ends, ended.Code) })
+	var running, settling sync.WaitGroup
+	d.start = func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		running.Go(func() {
+			var ended *pingclient.Ended
+			if errors.As(c.Run(ctx), &ended) {
+				d.note(func() { d.ends = append(d.ends, ended.Code) })
+			}
+		})
+		d.stop = func() {
+			cancel()
+			running.Wait()
 		}
-	})
+	}
+	d.start()
+	over := make(chan struct{})
 	t.Cleanup(func() {
-		cancel()
-		running.Wait()
+		d.stop()
+		close(over)
+		settling.Wait()
 	})
+	d.typing, d.presence = c.Typing, c.Presence
+	d.unsent = func() (bodies []string) {
+		for _, draft := range c.Unsent() {
+			bodies = append(bodies, draft.Body)
+		}
+		return bodies
+	}
 	d.send = func(conversation, body string) {
 		sending := c.Send(pingclient.Draft{ConversationID: conversation, Body: body})
-		running.Go(func() {
+		settling.Go(func() {
 			select {
 			case <-sending.Done():
-			case <-ctx.Done():
+			case <-over:
 				return
 			}
 			message, err := sending.Result()

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,137 +18,17 @@ func toldOf(e pingclient.Ephemeral) string {
 	return fmt.Sprint(e.Type, " ", e.ConversationID, " ", e.UserID, e.AuthorID, " ", e.On, " ", e.State, e.Body, e.Code)
 }
 
-// script is a server that says what it is told to, for what a real one does
-// rarely or after long. It knows one conversation, c, of one user, u.
-type script struct {
-	events []string // of the conversation, as GET …/events answers
-	busy   bool     // the first who wants a stream is told to come back in a second
-
-	mu        sync.Mutex
-	opens     []time.Time       // of each stream
-	said      []json.RawMessage // the first frame of the client on each stream
-	refreshes []string          // the key of each
-}
-
-// act is what happens on one connection.
-type act func(ws *websocket.Conn)
-
-// play serves one connection after another by the acts; the last one goes on
-// for all that follow.
-func (s *script) play(t *testing.T, acts ...act) (url string) {
+// beginScripted starts a device of the script's user.
+func beginScripted(t *testing.T, start startDevice, url string) *device {
 	t.Helper()
-	mux := http.NewServeMux()
-	answer := func(w http.ResponseWriter, status int, body any) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(body) // the client may be gone
-	}
-	turnedAway := func(w http.ResponseWriter) bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		away := s.busy
-		if s.busy = false; away {
-			w.Header().Set("Retry-After", "1")
-			answer(w, http.StatusServiceUnavailable, map[string]string{"code": "busy"})
-		}
-		return away
-	}
-	mux.HandleFunc("POST /v1/auth/ticket", func(w http.ResponseWriter, _ *http.Request) {
-		if turnedAway(w) {
-			return
-		}
-		answer(w, http.StatusCreated, map[string]any{"ticket": "t", "expires_in": 30})
-	})
-	mux.HandleFunc("POST /v1/auth/refresh", func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		s.refreshes = append(s.refreshes, r.Header.Get("Idempotency-Key"))
-		first := len(s.refreshes) == 1
-		s.mu.Unlock()
-		if first { // its answer breaks off
-			w.Header().Set("Content-Length", "1000")
-			w.WriteHeader(http.StatusOK)
-			panic(http.ErrAbortHandler)
-		}
-		answer(w, http.StatusOK, map[string]any{"access_token": "a2", "refresh_token": "r2", "expires_in": 900})
-	})
-	mux.HandleFunc("GET /v1/conversations/c/events", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Ping-Min-Position") == "" { // the read models may not know yet that he is a member
-			answer(w, http.StatusNotFound, map[string]string{"code": "conversation_not_found"})
-			return
-		}
-		var after int
-		_, _ = fmt.Sscan(r.URL.Query().Get("after"), &after)
-		items := []json.RawMessage{}
-		for _, e := range s.events[after:] {
-			items = append(items, json.RawMessage(e))
-		}
-		answer(w, http.StatusOK, map[string]any{"items": items, "next": nil})
-	})
-	var running sync.WaitGroup
-	mux.HandleFunc("GET /v1/stream", func(w http.ResponseWriter, r *http.Request) {
-		if turnedAway(w) {
-			return
-		}
-		running.Add(1)
-		defer running.Done()
-		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"ping.v1.json"}})
-		if err != nil {
-			return
-		}
-		defer ws.CloseNow()
-		_, first, err := ws.Read(r.Context())
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		s.opens = append(s.opens, time.Now())
-		s.said = append(s.said, first)
-		played := acts[min(len(s.opens), len(acts))-1]
-		s.mu.Unlock()
-		played(ws)
-	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(func() {
-		server.Close()
-		running.Wait()
-	})
-	return server.URL
-}
-
-// say writes frames. A client that is gone hears nothing of them.
-func say(ws *websocket.Conn, frames ...string) {
-	for _, f := range frames {
-		_ = ws.Write(context.Background(), websocket.MessageText, []byte(f))
-	}
-}
-
-// stay reads until the client is gone.
-func stay(ws *websocket.Conn) {
-	for {
-		if _, _, err := ws.Read(context.Background()); err != nil {
-			return
-		}
-	}
-}
-
-const (
-	hello   = `{"type":"hello","epoch":1,"heartbeat_ms":25000,"limits":{}}`
-	ready   = `{"type":"ready","user_id":"u","conversations":[{"id":"c","seq":5}],"at":["0:5"]}`
-	resumed = `{"type":"resumed","replayed":0,"at":["0:5"]}`
-)
-
-func scriptedEvent(seq int, event, data string) string {
-	return fmt.Sprintf(`{"type":"event","at":"0:%d","conversation_id":"c","seq":%d,"event":%q,"id":"e%d","actor_id":"a","recorded_at":"2026-01-01T00:00:00Z","data":%s}`,
-		seq, seq, event, seq, data)
+	d := newDevice(&client{id: "u"})
+	start(t, url, pingclient.Session{AccessToken: "a", RefreshToken: "r", RefreshKey: "k", RefreshAt: time.Now().Add(time.Hour)}, d)
+	return d
 }
 
 // testScripts: what the protocol says of the rare.
 func testScripts(t *testing.T, start startDevice) {
-	begin := func(t *testing.T, url string) *device {
-		d := newDevice(&client{id: "u"})
-		start(t, url, pingclient.Session{AccessToken: "a", RefreshToken: "r", RefreshKey: "k", RefreshAt: time.Now().Add(time.Hour)}, d)
-		return d
-	}
+	begin := func(t *testing.T, url string) *device { return beginScripted(t, start, url) }
 	messages := func(from, to int) (events []string) {
 		for seq := from; seq <= to; seq++ {
 			events = append(events, scriptedEvent(seq, "message.sent", `{"body":"b"}`))
@@ -159,7 +36,7 @@ func testScripts(t *testing.T, start startDevice) {
 		return events
 	}
 	t.Run("a hole is read before what follows, and nothing twice", func(t *testing.T) {
-		s := &script{events: messages(1, 9)}
+		s := &script{events: messages(1, 9), pages: []int{http.StatusOK}} // something before the server answers first
 		d := begin(t, s.play(t, func(ws *websocket.Conn) {
 			say(ws, hello, ready, resumed, s.events[4], s.events[7], s.events[6], s.events[7], s.events[8])
 			stay(ws)
@@ -263,7 +140,7 @@ func testScripts(t *testing.T, start startDevice) {
 		d.await(t, "it is connected", func() bool { return d.resumed == 1 })
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		require.Equal(t, []string{"k", "k"}, s.refreshes)
+		require.Equal(t, []string{"k", "k", "k"}, s.refreshes)
 	})
 	t.Run("what would not help is not tried", func(t *testing.T) {
 		s := &script{}
@@ -271,5 +148,28 @@ func testScripts(t *testing.T, start startDevice) {
 		d.await(t, "it has ended", func() bool { return len(d.ends) > 0 })
 		require.Equal(t, []int{4500}, d.ends)
 		require.Len(t, s.opens, 1)
+	})
+	t.Run("what would not help is not tried after a hole either", func(t *testing.T) {
+		s := &script{events: messages(1, 9), pages: slices.Repeat([]int{http.StatusServiceUnavailable}, 100)}
+		d := begin(t, s.play(t, func(ws *websocket.Conn) {
+			say(ws, hello, ready, resumed, s.events[8])
+			<-s.listed
+			_ = ws.Close(4502, "erased")
+		}))
+		d.await(t, "it has ended", func() bool { return len(d.ends) > 0 })
+		require.Equal(t, []int{4502}, d.ends)
+		require.Len(t, s.opens, 1)
+	})
+	t.Run("a server that ends each stream at once is left alone for longer and longer", func(t *testing.T) {
+		const times = 20
+		s := &script{}
+		d := begin(t, s.play(t, func(ws *websocket.Conn) {
+			say(ws, hello, ready, resumed)
+			_ = ws.Close(4001, "slow")
+		}))
+		d.await(t, "it came often", func() bool { return d.resumed >= times })
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		require.Greater(t, s.opens[times-1].Sub(s.opens[0]), 500*time.Millisecond)
 	})
 }

@@ -7,14 +7,16 @@ import (
 )
 
 // jitter is how long to wait before trying again after n failures more than
-// one: anywhere between nothing and a bound that doubles, so that clients that
-// were cut off together do not come back together.
-func (c Config) jitter(n int) time.Duration {
-	bound := c.LongestPause
-	if n < 30 && c.FirstPause<<n < bound {
-		bound = c.FirstPause << n
+// one: anywhere between nothing and the bound, so that clients that were cut off
+// together do not come back together.
+func (c Config) jitter(n int) time.Duration { return rand.N(c.bound(n) + 1) }
+
+// bound doubles with each failure.
+func (c Config) bound(n int) time.Duration {
+	if n < 30 && c.FirstPause<<n < c.LongestPause {
+		return c.FirstPause << n
 	}
-	return rand.N(bound + 1)
+	return c.LongestPause
 }
 
 // pause waits, at least as long as the server asked for. It reports whether

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Config tunes a client. The zero value of each field means its default.
@@ -35,7 +33,8 @@ type Handler struct {
 	// Ephemeral takes what is not in the log: who types and is there, messages
 	// that vanish, and errors about what was told by Typing and Presence.
 	Ephemeral func(Ephemeral)
-	// Session takes the session whenever it has changed: keep it.
+	// Session takes the session whenever it has changed: keep it before anything
+	// else, as the one of LogIn or SessionOf was.
 	Session func(Session)
 }
 
@@ -67,20 +66,21 @@ type Client struct {
 	end      context.CancelCauseFunc
 	online   chan struct{} // closed when the stream is open again
 	stream   *stream       // the open one
+	resumed  bool          // and all that was missed has come over it
 	presence string        // what the app said of this device; "" means online
+
+	presenting sync.Mutex // held while presence is written, so that the last word is the newest
 }
 
-// New makes a client of a server, such as "https://chat.example.org". It does
-// nothing until Run.
+// New makes a client of a server, such as "https://chat.example.org". The
+// session is one of LogIn or SessionOf, or what Handler.Session was last given.
+// It does nothing until Run.
 func New(server string, session Session, handler Handler, cfg Config) *Client {
 	if cfg.FirstPause == 0 {
 		cfg.FirstPause = 250 * time.Millisecond
 	}
 	if cfg.LongestPause == 0 {
 		cfg.LongestPause = 30 * time.Second
-	}
-	if session.RefreshKey == "" {
-		session.RefreshKey = uuid.NewString()
 	}
 	return &Client{
 		server: server, handler: handler.complete(), cfg: cfg, http: newHTTP(), session: session,
@@ -89,9 +89,13 @@ func New(server string, session Session, handler Handler, cfg Config) *Client {
 	}
 }
 
-// newHTTP makes connections of its own, so that they can all be closed.
+// newHTTP makes connections of its own, so that they can all be closed. It
+// follows no redirect: what is written would be read in its place, and lost.
 func newHTTP() *http.Client {
-	return &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	return &http.Client{
+		Transport:     http.DefaultTransport.(*http.Transport).Clone(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (h Handler) complete() Handler {
@@ -157,7 +161,8 @@ func (c *Client) keepOpen(ctx context.Context) {
 			c.end(ended)
 			return
 		}
-		if s.resumed {
+		// One that ends as soon as it has resumed has failed too.
+		if !s.resumed.IsZero() && time.Since(s.resumed) > c.cfg.bound(failures) {
 			failures = 0
 		}
 		c.handler.State(Disconnected, err)

@@ -87,8 +87,8 @@ func (s *stream) complete(ctx context.Context, at []string) error {
 	}
 	j.advance(at...)
 	j.epoch = s.epoch
-	s.resumed = true
-	s.client.tellPresence(ctx)
+	s.resumed = time.Now()
+	s.client.caughtUp()
 	s.client.handler.State(Resumed, nil)
 	return nil
 }
@@ -107,6 +107,11 @@ func (s *stream) fill(ctx context.Context, id string, next int64, added bool, se
 	}
 }
 
+// eventPage is an answer of GET …/events.
+type eventPage struct{ Items []json.RawMessage }
+
+func (p *eventPage) complete() bool { return p.Items != nil }
+
 // fetch reads a stretch of a conversation over HTTP and hands it on. seen are
 // positions that the server's read models must have come to: else it may not
 // know yet that the user is a member.
@@ -119,7 +124,7 @@ func (s *stream) fetch(ctx context.Context, id string, missing span, seen []stri
 	}
 	for p.last < missing.to {
 		after := max(p.last, missing.from-1)
-		var page struct{ Items []json.RawMessage }
+		var page eventPage
 		err := s.client.ask(ctx, request{
 			method: http.MethodGet, seen: seen,
 			path: fmt.Sprintf("/v1/conversations/%s/events?limit=200&after=%d", url.PathEscape(id), after),

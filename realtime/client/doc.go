@@ -18,17 +18,26 @@
 // Messages that are sent go out in the order of Send, one at a time in each
 // conversation, and are in the history once, however often the connection
 // breaks. A program that ends keeps Unsent, and gives it to Send when it is
-// back. A message that is refused is refused alone. One exception to what a
-// refusal says: if an answer was lost and the user was removed from the
-// conversation before the message was sent again, it is there although it was
-// refused with conversation_not_found.
+// back. So does one whose client has ended (*Ended): what it has queued is never
+// done, so log in again and give Unsent to a new client. A message that is
+// refused is refused alone. One that the server fails on each time it comes (500)
+// is never refused, and those behind it in its conversation wait: end Run, and
+// give a new client the rest of Unsent. One exception to what a refusal says: if
+// an answer was lost and the user was removed from the conversation before the
+// message was sent again, it is there although it was refused with
+// conversation_not_found.
 //
 // # How it is made
 //
-// Run owns all goroutines. One handles the stream and calls the handler, so
-// a handler that takes its time delays those behind it and nothing else. It has
+// Run owns all goroutines. One handles the stream and calls the handler. It has
 // a reader, which notices when the server falls silent, and a keeper of the
 // token. Each conversation that has messages to send has one more.
+//
+// A handler that takes its time delays those behind it, and the reader, which
+// waits with the next frame and answers no ping meanwhile. One that takes longer
+// than two heartbeats (hello tells how long one is) may so lose the stream. The
+// client then resumes, and nothing is missed; but let what takes long be done by
+// a goroutine of the app's.
 //
 // A hole in the seq of a conversation and a gap that the server tells of are
 // read over HTTP before what follows is handed on (journal.go, which says when a

@@ -67,51 +67,63 @@ func (t typists) stop(who typist, tell func(Ephemeral)) {
 }
 
 // Typing tells the others of a conversation that the user types, or does no
-// more. Call it every 3 s while he does. Without a stream it is lost.
-func (c *Client) Typing(ctx context.Context, conversation string, on bool) {
-	c.tell(ctx, map[string]any{"type": "typing", "conversation_id": conversation, "on": on})
+// more. Call it every 3 s while he does. It is lost unless the state is Resumed:
+// before, the server may not know yet that he is in the conversation.
+func (c *Client) Typing(conversation string, on bool) {
+	c.mu.Lock()
+	s, resumed := c.stream, c.resumed
+	c.mu.Unlock()
+	if resumed {
+		s.tell(map[string]any{"type": "typing", "conversation_id": conversation, "on": on})
+	}
 }
 
 // Presence sets what others see of this device, over all connections: online,
 // away or offline.
-func (c *Client) Presence(ctx context.Context, state string) {
+func (c *Client) Presence(state string) {
 	c.mu.Lock()
 	c.presence = state
 	c.mu.Unlock()
-	c.tellPresence(ctx)
+	c.tellPresence()
 }
 
-func (c *Client) tellPresence(ctx context.Context) {
+// tellPresence says the newest presence over the open stream.
+func (c *Client) tellPresence() {
+	c.presenting.Lock()
+	defer c.presenting.Unlock()
 	c.mu.Lock()
-	state := c.presence
+	s, state := c.stream, c.presence
 	c.mu.Unlock()
-	if state != "" {
-		c.tell(ctx, map[string]any{"type": "presence", "state": state})
+	if s != nil && state != "" {
+		s.tell(map[string]any{"type": "presence", "state": state})
 	}
 }
 
-// tell sends a frame if there is a stream. That it did not come through is not
-// told: it would be old news.
-func (c *Client) tell(ctx context.Context, frame any) {
-	c.mu.Lock()
-	s := c.stream
-	c.mu.Unlock()
-	if s != nil {
-		_ = s.write(ctx, frame) // see above
-	}
-}
+// tell sends a frame. That it did not come through is not told: it would be old
+// news. The context is not the app's: one that ends in the midst of a write ends
+// the connection.
+func (s *stream) tell(frame any) { _ = s.write(context.Background(), frame) }
 
-// opened lets others use a stream, and wakes who waits for the server.
+// opened lets others use a stream, and wakes who waits for the server. Presence
+// follows resume at once: until then the server takes the device for online.
 func (c *Client) opened(s *stream) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.stream = s
 	close(c.online)
 	c.online = make(chan struct{})
+	c.mu.Unlock()
+	c.tellPresence()
+}
+
+// caughtUp notes that all that was missed has come.
+func (c *Client) caughtUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resumed = true
 }
 
 func (c *Client) closed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stream = nil
+	c.stream, c.resumed = nil, false
 }

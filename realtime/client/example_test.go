@@ -21,6 +21,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+	keep := func(s client.Session) { /* for the next start, which needs no password then */ }
+	keep(session)
 	c := client.New(server, session, client.Handler{
 		Event: func(e client.Event) {
 			if e.Type == "message.sent" {
@@ -30,7 +32,7 @@ func Example() {
 			}
 		},
 		State:   func(s client.State, err error) { fmt.Println(s, err) },
-		Session: func(s client.Session) { /* keep it, for the next start */ },
+		Session: keep,
 	}, client.Config{})
 	sending := c.Send(client.Draft{ConversationID: os.Getenv("GROUP"), Body: "Good morning!"})
 	go func() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -29,15 +30,22 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail)
 }
 
+// passing are the statuses of refusals, besides the server's failures, that pass:
+// another try may be answered otherwise. 499 says that the request was cut off,
+// and what became of it is not known.
+var passing = []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, 499}
+
 // final reports whether another try would be answered the same. What has no
 // code is not Ping's answer, but that of something before it.
 func (r *Refusal) final() bool {
-	switch r.Status {
-	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return false
-	}
-	return r.Status < 500 && r.Code != ""
+	return r.Status < 500 && r.Code != "" && !slices.Contains(passing, r.Status)
 }
+
+// success is what an answer that is one says. What is not complete is not
+// Ping's answer, but that of something before it, such as a hotel's page.
+type success interface{ complete() bool }
+
+var errIncomplete = errors.New("the answer is not Ping's")
 
 // request is what can be sent again as it is.
 type request struct {
@@ -49,7 +57,7 @@ type request struct {
 
 // ask sends a request until it is answered for good, and decodes the answer.
 // The error is a final *Refusal, *Ended, or that ctx has ended.
-func (c *Client) ask(ctx context.Context, r request, into any) error {
+func (c *Client) ask(ctx context.Context, r request, into success) error {
 	for n := 0; ; n++ {
 		token, err := c.accessToken(ctx)
 		if err != nil {
@@ -74,7 +82,7 @@ func (c *Client) ask(ctx context.Context, r request, into any) error {
 func (c *Client) judge(err error, token string) (after time.Duration, final bool) {
 	var refused *Refusal
 	if !errors.As(err, &refused) {
-		return 0, false // the connection failed, also in the midst of an answer
+		return 0, false // the connection failed, also in the midst of an answer, or it was no answer
 	}
 	if refused.Status == http.StatusUnauthorized {
 		c.spend(token)
@@ -83,7 +91,7 @@ func (c *Client) judge(err error, token string) (after time.Duration, final bool
 }
 
 // try sends a request once.
-func try(ctx context.Context, via *http.Client, server, token string, r request, into any) error {
+func try(ctx context.Context, via *http.Client, server, token string, r request, into success) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	var content io.Reader
@@ -122,7 +130,13 @@ func try(ctx context.Context, via *http.Client, server, token string, r request,
 	if response.StatusCode >= 300 {
 		return refusalOf(response)
 	}
-	return json.NewDecoder(response.Body).Decode(into)
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		return err
+	}
+	if !into.complete() {
+		return errIncomplete
+	}
+	return nil
 }
 
 // refusalOf reads an answer that is not a success. One that breaks off says

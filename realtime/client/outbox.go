@@ -28,6 +28,8 @@ type Message struct {
 	SentAt time.Time `json:"sent_at"`
 }
 
+func (m *Message) complete() bool { return m.ID != "" }
+
 // Sending is a message on its way.
 type Sending struct {
 	Draft Draft
@@ -37,7 +39,8 @@ type Sending struct {
 	err     error
 }
 
-// Done is closed when the message was sent or refused.
+// Done is closed when the message was sent or refused; after Run has returned,
+// not before it runs again.
 func (s *Sending) Done() <-chan struct{} { return s.done }
 
 // Result is valid after Done. The error is a *Refusal.

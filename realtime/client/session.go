@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,8 +11,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Session is what a client authenticates with. It changes: keep what
-// Handler.Session is given, as a whole. One session is for one client.
+// Session is what a client authenticates with: that of LogIn or SessionOf, and
+// later what Handler.Session is given. Keep it as a whole, the first one too. One
+// session is for one client.
 type Session struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
@@ -20,7 +22,8 @@ type Session struct {
 	RefreshAt time.Time `json:"refresh_at"`
 	// RefreshKey is the Idempotency-Key of that. It belongs to the refresh token:
 	// a refresh whose answer was lost is repeated with it, while a second one
-	// with another key would end the session.
+	// with another key would end the session. It is random, and not made of the
+	// token: so whoever stole the token alone is found out.
 	RefreshKey string `json:"refresh_key"`
 }
 
@@ -41,9 +44,11 @@ type issued struct {
 	ExpiresIn    int    `json:"expires_in"`
 }
 
+func (i *issued) complete() bool { return i.AccessToken != "" && i.RefreshToken != "" }
+
 // session notes when to refresh: with a fifth of the token's life left, by the
 // clock on the wall, which goes on while a device sleeps.
-func (i issued) session() Session {
+func (i *issued) session() Session {
 	life := max(time.Duration(i.ExpiresIn)*time.Second*4/5, time.Second)
 	return Session{
 		AccessToken: i.AccessToken, RefreshToken: i.RefreshToken, RefreshKey: uuid.NewString(),
@@ -60,6 +65,19 @@ func LogIn(ctx context.Context, server, email, password string) (Session, error)
 	body := map[string]string{"email": email, "password": password}
 	if err := try(ctx, via, server, "", request{method: http.MethodPost, path: "/v1/auth/login", body: body}, &answer); err != nil {
 		return Session{}, fmt.Errorf("log in: %w", err)
+	}
+	return answer.session(), nil
+}
+
+// SessionOf makes a session of the body of an answer to registering or logging
+// in. Do so at once: it says how long the tokens are good from now on.
+func SessionOf(body []byte) (Session, error) {
+	var answer issued
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return Session{}, fmt.Errorf("read a session: %w", err)
+	}
+	if !answer.complete() {
+		return Session{}, fmt.Errorf("read a session: %w", errIncomplete)
 	}
 	return answer.session(), nil
 }

@@ -36,7 +36,7 @@ type stream struct {
 	epoch   int
 	heads   []head
 	typists typists
-	resumed bool
+	resumed time.Time     // when all that was missed had come
 	after   time.Duration // when to come back, where the server has said so
 }
 
@@ -154,7 +154,7 @@ func (s *stream) handleAll(ctx context.Context, frames <-chan *frame) error {
 		select {
 		case f := <-frames:
 			if err := s.handle(ctx, f); err != nil {
-				return err
+				return cmp.Or(context.Cause(ctx), err) // the connection may have ended meanwhile
 			}
 		case <-s.typists.due():
 			s.typists.expire(s.client.handler.Ephemeral)

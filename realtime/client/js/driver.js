@@ -7,15 +7,29 @@ const tell = (news) => process.stdout.write(`${JSON.stringify(news)}\n`);
 let client;
 
 const commands = {
-  start({ server, session }) {
+  begin({ server, session, throws }) {
+    const told = (what, news) => {
+      tell({ told: what, ...news });
+      if (!throws.includes(what)) return;
+      if (what === 'event') throws = throws.filter((other) => other !== what); // it comes again
+      throw new Error(`the handler of ${what} throws`);
+    };
     client = new Client(server, session, {
-      event: (event) => tell({ told: 'event', event }),
-      state: (state) => tell({ told: 'state', ...state }),
-      reset: () => tell({ told: 'reset' }),
-      skipped: (id, from, to) => tell({ told: 'skipped', id, from, to }),
-      ephemeral: (frame) => tell({ told: 'ephemeral', frame }),
-      session: (changed) => tell({ told: 'session', session: changed }),
+      event: (event) => told('event', { event }),
+      state: (state) => told('state', state),
+      reset: () => told('reset'),
+      skipped: (id, from, to) => told('skipped', { id, from, to }),
+      ephemeral: (frame) => told('ephemeral', { frame }),
+      session: (changed) => told('session', { session: changed }),
     }, { firstPause: 5, longestPause: 200 });
+    client.start();
+  },
+  start: () => client.start(),
+  stop: () => client.stop(),
+  async restart({ turns }) {
+    while (client.sleepers.size === 0) await new Promise(setImmediate); // it is about to try again
+    client.stop();
+    for (let n = 0; n < turns; n++) await null;
     client.start();
   },
   send({ conversation, body }) {
@@ -24,11 +38,14 @@ const commands = {
       ({ code }) => tell({ told: 'settled', body, outcome: code }),
     );
   },
+  unsent: () => tell({ told: 'unsent', bodies: client.unsent().map(({ body }) => body) }),
+  typing: ({ conversation, on }) => client.typing(conversation, on),
+  presence: ({ state }) => client.presence(state),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
-  commands[command.do](command);
+  await commands[command.do](command);
 }
 client?.stop();
 process.exit(0);

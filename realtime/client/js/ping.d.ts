@@ -1,13 +1,17 @@
 /** Types of ping.js, by hand. */
 
-/** What a client authenticates with. It changes: keep what the handler `session` is given, as a whole. One session is for one client. */
+/**
+ * What a client authenticates with: that of logIn or sessionOf, and later what the
+ * handler `session` is given. Keep it as a whole, the first one too. One session
+ * is for one client.
+ */
 export interface Session {
   access_token: string;
   refresh_token: string;
   /** The Idempotency-Key of the next refresh. */
-  refresh_key?: string;
-  /** When to refresh, in ms since 1970; at once where it is missing. */
-  refresh_at?: number;
+  refresh_key: string;
+  /** When to refresh, in ms since 1970; 0 is at once. */
+  refresh_at: number;
 }
 
 /** An answer that is not a success. */
@@ -24,7 +28,7 @@ export class Refusal extends Error {
 /** Begins a session. It is tried once; throws a Refusal, or what fetch throws. */
 export function logIn(server: string, email: string, password: string): Promise<Session>;
 
-/** Makes a session of the server's answer to registering or logging in. */
+/** Makes a session of the server's answer to registering or logging in. Do so at once: it says how long the tokens are good from now on. */
 export function sessionOf(answer: { access_token: string; refresh_token: string; expires_in: number }): Session;
 
 /** Something that happened in a conversation, or to the user: one of the two ids is there. */
@@ -70,7 +74,11 @@ export type Ephemeral =
   /** A frame of this client was not accepted. */
   | { type: 'error'; code: string; message: string; re?: string; retry_after_ms?: number };
 
-/** What a client calls. An event whose handler throws comes again. */
+/**
+ * What a client calls. An event or a reset whose handler throws comes again; what
+ * the others throw is reported and makes no difference. Handlers are not awaited:
+ * an event counts as taken when its handler has returned.
+ */
 export interface Handlers {
   /** Each event of the user's conversations, once and in order. */
   event?(event: PingEvent): void;
@@ -80,7 +88,7 @@ export interface Handlers {
   /** Events that cannot be had, because the user is not in the conversation any more. For the user's own id: read GET /v1/users/me. */
   skipped?(id: string, fromSeq: number, toSeq: number): void;
   ephemeral?(frame: Ephemeral): void;
-  /** The session has changed: keep it. */
+  /** The session has changed: keep it before anything else, as the first one was. */
   session?(session: Session): void;
 }
 
@@ -107,7 +115,7 @@ export class Client {
   constructor(server: string, session: Session, handlers?: Handlers, pauses?: { firstPause?: number; longestPause?: number });
 
   /** The present session. */
-  readonly session: Required<Session>;
+  readonly session: Session;
 
   /** Keeps the stream open and sends what is queued, until stop() or until the server says not to come back. */
   start(): void;
@@ -120,14 +128,15 @@ export class Client {
 
   /**
    * Queues a message behind those of the same conversation. Fulfilled when it was
-   * sent, rejected with a Refusal when it was refused.
+   * sent, rejected with a Refusal when it was refused; not while the client is
+   * stopped or after it has ended.
    */
   send(conversation: string, body: string, options?: { replyTo?: string; key?: string }): Promise<Message>;
 
   /** What was neither sent nor refused, in the order of each conversation. Keep it and give each to send, with its key, when the app is back. */
   unsent(): Unsent[];
 
-  /** Tells the others of a conversation that the user types, or does no more. Call it every 3 s while he does. */
+  /** Tells the others of a conversation that the user types, or does no more. Call it every 3 s while he does. It is lost unless the state is resumed. */
   typing(conversation: string, on: boolean): void;
 
   /** Sets what others see of this device, over all connections. */

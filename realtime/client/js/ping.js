@@ -4,6 +4,13 @@
  * this in README.md beside it, and the types in ping.d.ts.
  */
 
+/**
+ * The statuses of refusals, besides the server's failures, that pass: another try
+ * may be answered otherwise. 499 says that the request was cut off, and what
+ * became of it is not known.
+ */
+const passing = [401, 408, 425, 429, 499];
+
 /** An answer that is not a success. */
 export class Refusal extends Error {
   constructor(status, problem, after = 0) {
@@ -15,20 +22,21 @@ export class Refusal extends Error {
 
   /** Whether another try would be answered the same. What has no code is not Ping's answer, but that of something before it. */
   get final() {
-    return this.status < 500 && ![401, 408, 425, 429].includes(this.status) && this.code !== '';
+    return this.status < 500 && this.code !== '' && !passing.includes(this.status);
   }
 }
 
 /** Begins a session. It is tried once. */
 export async function logIn(server, email, password) {
-  return sessionOf(await fetchJSON(server, { method: 'POST', path: '/v1/auth/login', body: { email, password } }));
+  return sessionOf(await fetchJSON(server, { method: 'POST', path: '/v1/auth/login', body: { email, password }, has: 'access_token' }));
 }
 
 /**
  * Makes a session of the server's answer. It notes when to refresh: with a
  * fifth of the token's life left. The key belongs to the refresh token: a
  * refresh whose answer was lost is repeated with it, while a second one with
- * another key would end the session.
+ * another key would end the session. It is random, and not made of the token: so
+ * whoever stole the token alone is found out.
  */
 export function sessionOf(answer) {
   return {
@@ -41,18 +49,27 @@ export function sessionOf(answer) {
 
 const requestTimeout = 15_000;
 
-/** Sends a request once. Throws a Refusal, or what fetch throws. */
-async function fetchJSON(server, { method = 'GET', path, token, key, seen, body }) {
+/**
+ * Sends a request once. A success has a certain field: what has not is not
+ * Ping's answer, but that of something before it. No redirect is followed: what
+ * is written would be read in its place, and lost. Throws a Refusal, or another
+ * error where there was no answer.
+ */
+async function fetchJSON(server, { method = 'GET', path, token, key, seen, body, has }) {
   const headers = {};
   if (body) headers['Content-Type'] = 'application/json';
   if (token) headers.Authorization = `Bearer ${token}`;
   if (key) headers['Idempotency-Key'] = key;
   if (seen?.length) headers['Ping-Min-Position'] = seen.join(',');
   const response = await fetch(server + path, {
-    method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(requestTimeout),
+    method, headers, body: body && JSON.stringify(body), redirect: 'error', signal: AbortSignal.timeout(requestTimeout),
   });
   const text = await response.text(); // also of a refusal: one that breaks off says nothing
-  if (response.ok) return JSON.parse(text);
+  if (response.ok) {
+    const answer = JSON.parse(text);
+    if (!answer?.[has]) throw new Error("the answer is not Ping's");
+    return answer;
+  }
   let problem = {};
   try {
     problem = JSON.parse(text);
@@ -71,7 +88,7 @@ export class Client {
    */
   constructor(server, session, handlers = {}, { firstPause = 250, longestPause = 30_000 } = {}) {
     this.server = server;
-    this.session = { refresh_key: crypto.randomUUID(), refresh_at: 0, ...session };
+    this.session = { ...session };
     this.handlers = handlers;
     this.pauses = { firstPause, longestPause };
     this.journal = new Journal();
@@ -105,8 +122,15 @@ export class Client {
     this.#tell('state', { state: 'ended', code, reason });
   }
 
+  /** Calls a handler. One that throws is reported, and stops nothing: only an event and a reset come again. */
   #tell(what, ...news) {
-    this.handlers[what]?.(...news);
+    try {
+      this.handlers[what]?.(...news);
+    } catch (error) {
+      if (what === 'event' || what === 'reset') throw error;
+      if (globalThis.reportError) reportError(error);
+      else console.error(error);
+    }
   }
 
   // Waiting
@@ -119,10 +143,14 @@ export class Client {
   /** Waits before trying again after n failures more than one: at least as long as the server asked for. */
   async #pause(n, atLeast = 0) {
     if (atLeast) await this.#sleep(atLeast, () => !this.run);
-    // Anywhere between nothing and a bound that doubles: clients that were cut
-    // off together must not come back together.
-    const { firstPause, longestPause } = this.pauses;
-    if (this.run) await this.#sleep(Math.random() * Math.min(longestPause, firstPause * 2 ** n), () => true);
+    // Anywhere between nothing and the bound: clients that were cut off together
+    // must not come back together.
+    if (this.run) await this.#sleep(Math.random() * this.#bound(n), () => true);
+  }
+
+  /** Doubles with each failure. */
+  #bound(n) {
+    return Math.min(this.pauses.longestPause, this.pauses.firstPause * 2 ** n);
   }
 
   #sleep(ms, mayWake) {
@@ -154,7 +182,7 @@ export class Client {
     for (let n = 0; this.run; n++) {
       try {
         this.session = sessionOf(await fetchJSON(this.server, {
-          method: 'POST', path: '/v1/auth/refresh', key: refresh_key, body: { refresh_token },
+          method: 'POST', path: '/v1/auth/refresh', key: refresh_key, body: { refresh_token }, has: 'access_token',
         }));
         return this.#tell('session', this.session);
       } catch (error) {
@@ -174,7 +202,8 @@ export class Client {
     for (let n = 0; this.run && goesOn(); n++) {
       const token = await this.#accessToken();
       try {
-        return await fetchJSON(this.server, { ...request, token });
+        const answer = await fetchJSON(this.server, { ...request, token });
+        if (goesOn()) return answer;
       } catch (error) {
         if (error.final) throw error;
         if (error.status === 401) this.#spend(token);
@@ -214,7 +243,7 @@ export class Client {
       while (queue.length > 0) {
         const { message: { body, replyTo, key }, resolve, reject } = queue[0];
         const path = `/v1/conversations/${encodeURIComponent(conversation)}/messages`;
-        await this.#ask({ method: 'POST', path, key, body: { body, reply_to: replyTo } }).then(resolve, (error) => {
+        await this.#ask({ method: 'POST', path, key, body: { body, reply_to: replyTo }, has: 'id' }).then(resolve, (error) => {
           if (!(error instanceof Refusal)) throw error; // it stays queued
           reject(error);
         });
@@ -226,6 +255,7 @@ export class Client {
     } finally {
       queue.busy = false;
     }
+    if (this.run && queue.length > 0) this.#sendAll(conversation); // a start came while the stop was on its way here
   }
 
   // The stream
@@ -235,7 +265,7 @@ export class Client {
       const stream = (this.stream = new Stream());
       let ending;
       try {
-        ending = await this.#follow(stream);
+        ending = await this.#follow(stream, run);
       } catch (error) {
         ending = stream.ended ?? { code: 0, reason: String(error), after: error.after };
       }
@@ -244,33 +274,35 @@ export class Client {
       // Codes of RFC 6455 that say that this client broke the protocol, which it will do again.
       if ((code >= 4500 && code < 5000) || [1002, 1007, 1009].includes(code)) return this.#end(code, reason);
       if (code === 4002) this.#spend(stream.token);
-      if (stream.resumed) failures = 0;
+      // One that ends as soon as it has resumed has failed too.
+      if (stream.resumed && Date.now() - stream.resumed > this.#bound(failures)) failures = 0;
       this.#tell('state', { state: 'disconnected', code, reason });
       await this.#pause(failures, stream.after || ending.after);
     }
   }
 
   /** Opens the stream and handles its frames to its end, which it returns. */
-  async #follow(stream) {
+  async #follow(stream, run) {
     stream.token = await this.#accessToken();
     let ticket;
     try {
-      ({ ticket } = await fetchJSON(this.server, { method: 'POST', path: '/v1/auth/ticket', token: stream.token }));
+      ({ ticket } = await fetchJSON(this.server, { method: 'POST', path: '/v1/auth/ticket', token: stream.token, has: 'ticket' }));
     } catch (error) {
       if (error.status === 401) this.#spend(stream.token);
       throw error;
     }
-    if (!this.run) return {};
+    if (stream.ended) return stream.ended; // by a stop
     stream.open(`${this.server.replace(/^http/, 'ws')}/v1/stream?resume=1&ticket=${encodeURIComponent(ticket)}`, () => {
       const at = [...this.journal.at.values()];
       stream.begins = at.length === 0;
       stream.send({ type: 'resume', at, epoch: this.journal.epoch });
+      if (this.present) stream.send({ type: 'presence', state: this.present }); // until then the server takes the device for online
       this.#tell('state', { state: 'connected' });
       this.wake();
     });
     try {
       for await (const frame of stream.frames()) {
-        if (!this.run) break;
+        if (this.run !== run) break;
         await this.#handle(stream, frame);
       }
     } catch (error) {
@@ -363,8 +395,7 @@ export class Client {
     for (const [id, seq] of until) await this.#fill(stream, id, seq + 1, false, at);
     this.journal.advance(at);
     this.journal.epoch = stream.epoch;
-    stream.resumed = true;
-    if (this.present) stream.send({ type: 'presence', state: this.present });
+    stream.resumed = Date.now();
     this.#tell('state', { state: 'resumed' });
   }
 
@@ -388,7 +419,7 @@ export class Client {
     while (place.last < missing.to) {
       const after = Math.max(place.last, missing.from - 1);
       const path = `/v1/conversations/${encodeURIComponent(id)}/events?limit=200&after=${after}`;
-      const page = await this.#ask({ path, seen }, () => !stream.ended).catch((error) => {
+      const page = await this.#ask({ path, seen, has: 'items' }, () => !stream.ended).catch((error) => {
         if (error instanceof Refusal) return { items: [] };
         throw error;
       });
@@ -428,9 +459,13 @@ export class Client {
     this.#tell('ephemeral', { type: 'typing', conversation_id, user_id, on: false });
   }
 
-  /** Tells the others of a conversation that the user types, or does no more. Call it every 3 s while he does. */
+  /**
+   * Tells the others of a conversation that the user types, or does no more. Call
+   * it every 3 s while he does. It is lost unless the state is resumed: before,
+   * the server may not know yet that he is in the conversation.
+   */
   typing(conversation, on) {
-    this.stream?.send({ type: 'typing', conversation_id: conversation, on });
+    if (this.stream?.resumed) this.stream.send({ type: 'typing', conversation_id: conversation, on });
   }
 
   /** Sets what others see of this device, over all connections: online, away or offline. */
