@@ -157,7 +157,7 @@ func (r *run) send(ctx context.Context) {
 	r.sockets.reads.Store(0) // so far they opened the sockets
 	r.sockets.events.Store(0)
 	r.sending = &sending{
-		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
+		api: r.api, counts: r.counts, faults: r.faults, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
 		latency: newHistogram(), lateness: newHistogram(),
 	}
 	if r.cfg.Stealth {

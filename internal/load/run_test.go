@@ -211,6 +211,14 @@ func TestRunFails(t *testing.T) {
 				}
 			}, lost,
 		},
+		"all_messages_are_refused": {
+			func(f *fake) {
+				f.onSend = func(w http.ResponseWriter, _ int) bool {
+					refuse(w, http.StatusForbidden, "forbidden")
+					return true
+				}
+			}, broken,
+		},
 		"a_frame_is_lost": {
 			func(f *fake) {
 				f.onFrame = func(_ domain.ID, e fakeEvent) [][]byte {

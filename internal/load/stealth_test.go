@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"net/http"
 	"testing"
 	"time"
 
@@ -84,6 +85,22 @@ func TestStealthFails(t *testing.T) {
 		"its_end_comes_late": {func(f *fake) {
 			f.goneAfter = func(ttl time.Duration) time.Duration { return ttl + time.Duration(goneWithin) + time.Second }
 		}, goneMissing},
+		"it_is_refused": {func(f *fake) {
+			f.onAct = func(w http.ResponseWriter, _ int, what string) bool {
+				if what == "stealth" {
+					refuse(w, http.StatusNotFound, "conversation_not_found")
+				}
+				return what == "stealth"
+			}
+		}, broken},
+		"its_withdrawal_is_refused": {func(f *fake) {
+			f.onAct = func(w http.ResponseWriter, _ int, what string) bool {
+				if what == "withdraw" {
+					refuse(w, http.StatusForbidden, "forbidden")
+				}
+				return what == "withdraw"
+			}
+		}, broken},
 		"nobody_has_withdrawn_it": {func(f *fake) { f.goneReason = func(string) string { return "withdrawn" } }, goneEarly},
 		"it_is_in_history":        {func(f *fake) { f.keeps = true }, leaked},
 	} {
