@@ -118,7 +118,7 @@ func (c Config) Check() error {
 		if c.Quiet <= 0 || c.Corpus != "" || c.Mix == mixRealistic || c.Rate != 0 || c.Disconnects != 0 || c.Storm || c.Slow != 0 || c.Stealth {
 			wrong("--idle is a load of its own: it takes none of --corpus, --mix, --rate, --disconnects, --storm, --slow, --stealth; and --quiet is longer than 0")
 		}
-		return errors.Join(append(problems, roomFor(c.Idle))...)
+		return errors.Join(problems...)
 	}
 	if c.Slow < 0 || c.Slow > 0 && c.Storm {
 		wrong("--slow is not negative, and goes without --storm: a socket that does not read cannot resume")

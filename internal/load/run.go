@@ -47,6 +47,9 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Figures, error) {
 	if err != nil {
 		return Figures{}, err
 	}
+	if err := roomFor(p.sockets()); err != nil {
+		return Figures{}, err
+	}
 	if cfg.Mix == mixRealistic {
 		for _, c := range p.conversations {
 			c.ledger = newLedger(c.members)
