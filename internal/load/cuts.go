@@ -31,7 +31,9 @@ func (h *sockets) cutAll(ctx context.Context, n int, progress func() float64, do
 		for missed := 0; int(h.cuts.Load()) < due && missed < 10; {
 			if !h.cut(h.all[rand.IntN(len(h.all))]) {
 				missed++ // it is connecting; the next tick tries on
+				continue
 			}
+			h.cuts.Add(1)
 		}
 	}
 }

@@ -186,7 +186,7 @@ func (r *run) send(ctx context.Context) {
 		cutting.Go(func() { r.sockets.restSlow(background, r.done, done) })
 	}
 	if r.cfg.Storm {
-		cutting.Go(func() { r.sockets.cutAtOnce(background, r.done, done, r.cfg.RetryFor) })
+		cutting.Go(func() { r.sockets.cutAtOnce(background, r.done, done, min(stormMost, r.cfg.RetryFor)) })
 	}
 
 	show := r.progress.phase("sending", 100, func() int64 { return int64(r.done() * 100) }, r.rates())

@@ -39,7 +39,7 @@ type sockets struct {
 	latency    *histogram // end to end
 	connected  atomic.Int64
 	reconnects atomic.Int64
-	cuts       atomic.Int64
+	cuts       atomic.Int64 // one by one, not by a storm
 	gaps       atomic.Int64
 	events     atomic.Int64
 	deliveries atomic.Int64 // messages
@@ -230,7 +230,6 @@ func (h *sockets) cut(s *socket) bool {
 		s.cutting.Store(false)
 		return false
 	}
-	h.cuts.Add(1)
 	return true
 }
 

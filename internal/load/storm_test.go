@@ -16,7 +16,7 @@ func TestStorm(t *testing.T) {
 	cfg.Storm, cfg.Messages, cfg.Window = true, 1500, 2
 	figures, err := f.run(t.Context(), cfg)
 	requirePassed(t, figures, err)
-	require.EqualValues(t, figures.Sockets, figures.Cuts)
+	require.Zero(t, figures.Cuts, "they are the storm's")
 	require.EqualValues(t, figures.Sockets, figures.Reconnects)
 	require.EqualValues(t, 4*1500, figures.Deliveries)
 	require.EqualValues(t, figures.Sockets, figures.Storm.Sockets)
@@ -24,6 +24,18 @@ func TestStorm(t *testing.T) {
 	require.Positive(t, figures.Storm.AckBefore.Max)
 	require.Positive(t, figures.Storm.AckWithin.Max)
 	require.LessOrEqual(t, figures.Storm.Away.P50, figures.Storm.Away.Max)
+}
+
+// TestStormAndCuts: what a storm cuts is not taken for what is cut beside it.
+func TestStormAndCuts(t *testing.T) {
+	f := newFake(t)
+	cfg := f.config()
+	cfg.Storm, cfg.Disconnects, cfg.Messages = true, 6, 1500
+	figures, err := f.run(t.Context(), cfg)
+	requirePassed(t, figures, err)
+	require.EqualValues(t, 6, figures.Cuts)
+	require.EqualValues(t, figures.Sockets, figures.Storm.Sockets)
+	require.Positive(t, figures.Storm.Seconds)
 }
 
 // TestStormBusy: a socket comes back after as long as a busy server says.
