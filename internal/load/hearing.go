@@ -152,6 +152,7 @@ func (s *socket) handle(f serverFrame) next {
 		s.begin(f)
 	case "resumed":
 		s.seen(f.At)
+		s.vain.Store(0)
 		s.cameUp(s.hub.clock.now())
 		s.hub.storm.resumed(s)
 	case "gap":
@@ -177,6 +178,7 @@ func (s *socket) begin(f serverFrame) {
 		return
 	}
 	s.opened = true
+	s.vain.Store(0)
 	s.cameUp(s.hub.clock.now())
 	s.seen(f.At)
 	for _, c := range f.Conversations {

@@ -36,6 +36,7 @@ type socket struct {
 	woken     bool    // it reads again, and whether it was closed is not known yet
 	stormed   bool    // cut by the storm, and not resumed yet
 
+	vain      atomic.Int32 // attempts and connections that failed since it began or resumed
 	expired   atomic.Bool  // credentials have to be renewed before connecting
 	cutting   atomic.Bool  // what the connection still holds is to be thrown away
 	heard     atomic.Int64 // when something last came in

@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,7 +125,7 @@ func (h *sockets) stop() {
 
 // connect connects a socket, for as long as it takes.
 func (h *sockets) connect(s *socket) {
-	for n := 1; h.ctx.Err() == nil; n++ {
+	for h.ctx.Err() == nil {
 		err := h.try(s)
 		if err == nil || h.ctx.Err() != nil {
 			return
@@ -139,7 +138,7 @@ func (h *sockets) connect(s *socket) {
 			s.expired.Store(p.status == fasthttp.StatusUnauthorized)
 		}
 		s.user.node.Add(1)
-		if !pause(h.ctx, backoff(n, after)) {
+		if !pause(h.ctx, backoff(int(s.vain.Add(1)), after)) {
 			return
 		}
 	}
@@ -199,9 +198,10 @@ func (h *sockets) lost(s *socket) {
 	after := time.Duration(max(s.comeBack-h.clock.now(), 0))
 	s.comeBack = 0
 	if h.ctx.Err() == nil && !s.barred {
+		n := int(s.vain.Add(1))
 		h.wg.Go(func() {
 			// What all lost at once they do not all come back for at once.
-			if pause(h.ctx, after+rand.N(backoffFirst)) {
+			if pause(h.ctx, after+backoff(n, 0)) {
 				h.connect(s)
 			}
 		})

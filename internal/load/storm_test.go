@@ -59,6 +59,30 @@ func TestStormBusy(t *testing.T) {
 	require.EqualValues(t, figures.Sockets, figures.Errors["socket closed with 4005"])
 }
 
+// TestStormBackoff: a socket that is accepted and closed again and again comes
+// back ever more slowly, as does one that is refused.
+func TestStormBackoff(t *testing.T) {
+	f := newFake(t)
+	var one domain.ID
+	closings := 0
+	f.onResume = func(user domain.ID) [][]byte {
+		if one.IsZero() {
+			one = user
+		}
+		if user != one || closings == 6 {
+			return nil
+		}
+		closings++
+		return [][]byte{nil}
+	}
+	cfg := f.config()
+	cfg.Storm = true
+	figures, err := f.run(t.Context(), cfg)
+	requirePassed(t, figures, err)
+	require.EqualValues(t, 6, closings)
+	require.Greater(t, figures.Storm.Away.Max, 400.0, "7 times anywhere up to 50 ms would be less, 50 ms to 3.2 s hardly ever is")
+}
+
 func TestStormFails(t *testing.T) {
 	t.Run("when_a_resume_loses_a_message", func(t *testing.T) {
 		f := newFake(t)
