@@ -3,6 +3,8 @@ package load
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -62,12 +64,14 @@ func (s *socket) frame(f frame, now int64) next {
 	return goOn
 }
 
-// closeSlow and closeExpired are the contract's codes for a client that does
-// not read and for a token that is valid no longer; from closeForGood on a client does not come back by itself.
+// The contract's codes that mean something to the tool. From closeForGood on a
+// client does not come back by itself.
 const (
-	closeSlow    = 4001
-	closeExpired = 4002
-	closeForGood = 4500
+	closeSlow       = 4001 // the client does not read
+	closeExpired    = 4002 // its token is valid no longer
+	closeResumeLate = 4003 // it has not resumed when it had to
+	closeInternal   = 4004 // something went wrong on the server
+	closeForGood    = 4500
 )
 
 func (s *socket) closed(payload []byte) {
@@ -81,11 +85,21 @@ func (s *socket) closed(payload []byte) {
 		s.hub.slow.closed++
 	}
 	s.expired.Store(code == closeExpired)
-	if code >= closeForGood && code < 5000 {
+	switch {
+	case code == closeResumeLate: // it resumes at once
+		s.hub.faults.report(broken, "user %d: closed with %d, though he had resumed", s.user.number, code)
+	case code == closeInternal:
+		s.unprovoked("closed with %d", code)
+	case code >= closeForGood && code < 5000:
 		s.barred = true
 		s.hub.faults.report(broken, "user %d: closed with %d, not to reconnect", s.user.number, code)
 	}
 	s.send(opClose, payload)
+}
+
+// unprovoked notes what is a fault unless something was away.
+func (s *socket) unprovoked(format string, args ...any) {
+	s.hub.unprovoked = append(s.hub.unprovoked, fmt.Sprintf("user %d: ", s.user.number)+fmt.Sprintf(format, args...)+", and nothing was away")
 }
 
 // message takes one whole message of the stream.
@@ -152,8 +166,7 @@ func (s *socket) handle(f serverFrame) next {
 		s.begin(f)
 	case "resumed":
 		s.seen(f.At)
-		s.vain.Store(0)
-		s.cameUp(s.hub.clock.now())
+		s.began(s.hub.clock.now())
 		s.hub.storm.resumed(s)
 	case "gap":
 		if sub := s.subscriptions[f.Conversation]; sub != nil && f.FromSeq <= f.ToSeq {
@@ -163,12 +176,22 @@ func (s *socket) handle(f serverFrame) next {
 	case "reconnect":
 		s.hub.reconnectLater(s, f.AfterMS)
 	case "ephemeral_gap":
-		now := s.hub.clock.now()
-		s.downs = append(s.downs, span{now - gapBefore, now})
+		s.missed(s.hub.clock.now())
 	case "error":
 		s.hub.counts.failed("error frame " + f.Code)
+		if slices.Contains([]string{"position_unknown", "epoch_changed", "resume_invalid"}, f.Code) {
+			// It resumes from where the server had it, and nobody restores a backup.
+			s.hub.faults.report(broken, "user %d: resuming was answered by the error %s", s.user.number, f.Code)
+		}
 	}
 	return goOn
+}
+
+// began notes that the stream has begun, or resumed.
+func (s *socket) began(now int64) {
+	s.since = now
+	s.vain.Store(0)
+	s.cameUp(now)
 }
 
 // begin takes the first `ready`: where each conversation stands for this
@@ -178,8 +201,7 @@ func (s *socket) begin(f serverFrame) {
 		return
 	}
 	s.opened = true
-	s.vain.Store(0)
-	s.cameUp(s.hub.clock.now())
+	s.began(s.hub.clock.now())
 	s.seen(f.At)
 	for _, c := range f.Conversations {
 		// A conversation that is not listed begins with its first event.

@@ -355,6 +355,7 @@ func (r *run) judge(ctx context.Context) {
 		f.Verdict = "none: " + err.Error()
 	default:
 		judge(r.plan, histories, r.faults)
+		r.sockets.judgeUnprovoked()
 		if accounts != nil {
 			judgeAccounts(r.plan, histories, accounts, r.faults)
 		}

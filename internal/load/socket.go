@@ -29,6 +29,7 @@ type socket struct {
 	losses    int     // connections that ended
 	down      int64   // since when what is not kept may be missed; 0 is not now
 	downs     []span  // when it was so before, on the run's clock
+	since     int64   // when the stream last began or resumed, on the run's clock
 	comeBack  int64   // when the server asked it to come back, on the run's clock; 0 is at once
 	slow      bool    // one of those that stop reading
 	resting   bool    // it does not read now

@@ -29,6 +29,9 @@ type sockets struct {
 	mu      sync.Mutex
 	waiting []arrival
 	looked  int64 // when waiting was last gone through
+	// unprovoked are what a server may do only while something is away, to it or
+	// of it: faults, unless something was.
+	unprovoked []string
 
 	storm storm
 	slow  slow
@@ -40,6 +43,7 @@ type sockets struct {
 	reconnects atomic.Int64
 	cuts       atomic.Int64 // one by one, not by a storm
 	gaps       atomic.Int64
+	missed     atomic.Int64 // gaps in what is not kept
 	events     atomic.Int64
 	deliveries atomic.Int64 // messages
 	reads      atomic.Int64
@@ -136,6 +140,9 @@ func (h *sockets) connect(s *socket) {
 		if errors.As(err, &p) {
 			after = p.after
 			s.expired.Store(p.status == fasthttp.StatusUnauthorized)
+		}
+		if p == nil || p.status >= 500 {
+			h.counts.outages.Add(1)
 		}
 		s.user.node.Add(1)
 		if !pause(h.ctx, backoff(int(s.vain.Add(1)), after)) {
@@ -295,6 +302,18 @@ func (h *sockets) received(s *socket, b []byte) next {
 	}
 	h.settleArrivals(now)
 	return n
+}
+
+// judgeUnprovoked reports what only a server from which something was away may
+// do, when no call of the whole run tells of that.
+func (h *sockets) judgeUnprovoked() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, what := range h.unprovoked {
+		if h.counts.outages.Load() == 0 {
+			h.faults.report(broken, "%s", what)
+		}
+	}
 }
 
 // ended names how a connection ended without a close frame.
