@@ -197,6 +197,7 @@ func (r *run) send(ctx context.Context) {
 	r.settle(ctx, func(c *conversation) int64 { return c.lastSeq.Load() })
 	if s := r.sending.stealth; s != nil {
 		s.settle(ctx)
+		s.judgeLists(ctx)
 		r.figures.Stealth = s.judge()
 	}
 	if r.figures.Idle != nil {

@@ -157,6 +157,8 @@ func TestStealthFails(t *testing.T) {
 		}, broken},
 		"nobody_has_withdrawn_it": {func(f *fake) { f.goneReason = func(string) string { return "withdrawn" } }, goneEarly},
 		"it_is_in_history":        {func(f *fake) { f.keeps = true }, leaked},
+		"it_is_in_the_log":        {func(f *fake) { f.records = true }, leaked},
+		"it_stays_in_the_list":    {func(f *fake) { f.immortal = true }, leaked},
 	} {
 		t.Run("when_"+name, func(t *testing.T) {
 			t.Parallel()

@@ -121,6 +121,9 @@ func (c *conversation) markEvent(e event, message bool, f *faults) *slot {
 		if !e.member.IsZero() {
 			c.moves = append(c.moves, move{e.seq, e.member, string(e.name) == memberAdded})
 		}
+		if c.whispered != nil && !message && e.seq > c.created() {
+			f.report(leaked, "the log holds %s, seq %d of %s, though nothing but messages was sent", e.name, e.seq, c.idText)
+		}
 	} else if old != mark {
 		f.report(altered, "seq %d of %s is %s on one socket and another event on another", e.seq, c.idText, e.id)
 	}
