@@ -148,7 +148,7 @@ func (c Config) Check() error {
 	between("members", c.Members, 1, 20_000)
 	between("body-size", c.BodySize, minBody, maxBody)
 	if c.Slow > c.Groups*(c.Members-1) {
-		wrong("--slow is %d; at most as many as there are members who do not send", c.Slow)
+		wrong("--slow is %d; at most all members but the first of each group, who reads on", c.Slow)
 	}
 	if users := c.Groups * c.Members; users > maxUsers {
 		wrong("--groups times --members is %d; at most %d", users, maxUsers)

@@ -56,6 +56,8 @@ type fake struct {
 	patience time.Duration
 	// closeCode is what the stream is closed with for a nil frame; 0 is none.
 	closeCode websocket.StatusCode
+	// pending is what limits.pending_bytes tells; 0 tells none.
+	pending int
 	// maxReplay is how many events a resume replays before it tells gaps.
 	maxReplay int
 }
@@ -294,7 +296,11 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		return c.Write(writing, websocket.MessageText, b) == nil
 	}
-	if !write([]byte(`{"type":"hello","session_id":"x","epoch":1,"heartbeat_ms":60000,"limits":{}}`)) {
+	limits := "{}"
+	if f.pending > 0 {
+		limits = fmt.Sprintf(`{"pending_bytes":%d}`, f.pending)
+	}
+	if !write([]byte(`{"type":"hello","session_id":"x","epoch":1,"heartbeat_ms":60000,"limits":` + limits + `}`)) {
 		return
 	}
 	resumeAt := -1

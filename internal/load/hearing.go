@@ -113,9 +113,12 @@ func (s *socket) message(b []byte, now int64) next {
 
 // serverFrame has the fields of all frames that are not events.
 type serverFrame struct {
-	Type          string `json:"type"`
-	Epoch         int    `json:"epoch"`
-	HeartbeatMS   int64  `json:"heartbeat_ms"`
+	Type        string `json:"type"`
+	Epoch       int    `json:"epoch"`
+	HeartbeatMS int64  `json:"heartbeat_ms"`
+	Limits      struct {
+		PendingBytes int64 `json:"pending_bytes"`
+	} `json:"limits"`
 	Conversations []struct {
 		ID  string `json:"id"`
 		Seq int64  `json:"seq"`
@@ -162,6 +165,7 @@ func (s *socket) handle(f serverFrame) next {
 	case "hello":
 		s.epoch = f.Epoch
 		s.heartbeat.Store(f.HeartbeatMS * 1e6)
+		s.pending = f.Limits.PendingBytes
 	case "ready":
 		s.begin(f)
 	case "resumed":

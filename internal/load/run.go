@@ -132,7 +132,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.sockets, err = newSockets(ctx, r.api, r.counts, r.clock, r.faults, p); err != nil {
 		return fmt.Errorf("open sockets: %w", err)
 	}
-	r.sockets.chooseSlow(r.cfg.Slow)
+	r.sockets.chooseSlow(p, r.cfg)
 	if r.cfg.Idle > 0 {
 		r.expectIdle(ctx)
 	}
@@ -290,7 +290,9 @@ func (r *run) measure() {
 	}
 	f.Deliveries = h.deliveries.Load()
 	if last := h.last.Load(); last > begun {
-		f.DeliveriesPerSecond = float64(f.Deliveries) / (float64(last-begun) / 1e9)
+		h.mu.Lock()
+		f.DeliveriesPerSecond = float64(f.Deliveries-h.slow.deliveries) / (float64(last-begun) / 1e9)
+		h.mu.Unlock()
 	}
 	if reads := h.reads.Load(); reads > 0 {
 		f.EventsPerRead = float64(h.events.Load()) / float64(reads)

@@ -32,6 +32,8 @@ type socket struct {
 	since     int64   // when the stream last began or resumed, on the run's clock
 	comeBack  int64   // when the server asked it to come back, on the run's clock; 0 is at once
 	slow      bool    // one of those that stop reading
+	pending   int64   // how many bytes may wait for it, as the server says; 0 is not known
+	due       int64   // how many were due to it while it did not read, at the least
 	resting   bool    // it does not read now
 	held      bool    // gaps are being read, and it is not read meanwhile
 	woken     bool    // it reads again, and whether it was closed is not known yet

@@ -47,7 +47,7 @@ type sockets struct {
 	events     atomic.Int64
 	deliveries atomic.Int64 // messages
 	reads      atomic.Int64
-	last       atomic.Int64 // when the last message came in
+	last       atomic.Int64 // when the last message came in, not counting slow sockets
 }
 
 // arrival is a message that came in before its acknowledgement did, so that
@@ -253,7 +253,7 @@ func (h *sockets) watch() {
 }
 
 // count counts an event that a socket received for the first time.
-func (h *sockets) count(c *conversation, e event, now int64) {
+func (h *sockets) count(s *socket, c *conversation, e event, now int64) {
 	message := string(e.name) == "message.sent"
 	slot := c.markEvent(e, message, h.faults)
 	h.events.Add(1)
@@ -261,6 +261,10 @@ func (h *sockets) count(c *conversation, e event, now int64) {
 		return
 	}
 	h.deliveries.Add(1)
+	if s.slow { // how long it did not read is no latency
+		h.slow.deliveries++
+		return
+	}
 	h.last.Store(now)
 	if start := slot.start.Load(); start != 0 {
 		h.latency.record(now - start)
@@ -299,6 +303,9 @@ func (h *sockets) received(s *socket, b []byte) next {
 	s.carry = append(s.carry[:0], rest...)
 	if len(rest) == 0 && cap(s.carry) > 1<<16 {
 		s.carry = nil
+	}
+	if s.woken && s.caughtUp() {
+		h.kept(s)
 	}
 	h.settleArrivals(now)
 	return n

@@ -16,6 +16,8 @@ type subscription struct {
 	base         int64        // what was there before the socket
 	last         atomic.Int64 // the greatest seq received
 	missing      []span       // seqs below last that have not come
+	rested       int64        // of a slow socket: how many messages were acknowledged when it stopped reading
+	woke         int64        // and the last seq when it read again
 	left         atomic.Bool  // its user is a member no longer
 	away         []span       // seqs while he was none
 }
@@ -49,7 +51,7 @@ func (s *socket) deliver(e event, now int64, live bool) {
 	if !inOrder {
 		s.hub.faults.report(disordered, "user %d: %s came after a later position of partition %d", s.user.number, e.id, e.partition)
 	}
-	s.hub.count(sub.conversation, e, now)
+	s.hub.count(s, sub.conversation, e, now)
 }
 
 // accept checks that e is the conversation's next event for this socket, and
