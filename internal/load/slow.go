@@ -85,7 +85,7 @@ func (h *sockets) restSlow(ctx context.Context, progress func() float64, sent <-
 			sub.woke = sub.conversation.lastSeq.Load()
 		}
 		s.cameUp(h.clock.now()) // until reading finds it closed
-		if s.caughtUp() { // nothing was sent to it
+		if s.caughtUp() {       // nothing was sent to it
 			h.kept(s)
 		}
 		h.reader.wake(s)
