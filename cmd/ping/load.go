@@ -21,7 +21,7 @@ reconnect and resume: the server may be killed and restarted meanwhile. At the e
 caught up, reads all history back and compares. Every acknowledged message has to be in history once, as it was sent,
 and each member's socket has to have received it once; all in order, without a gap in seq. If anything is lost,
 doubled, out of order, missing in seq, altered, never sent or against the protocol, the first few are named by their
-ids and the exit status is 1.
+ids and the exit status is 1. So it is when something that was generated is refused, or a resume.
 
 A corpus is a JSON Lines file, plain or gzip, with a conversation, line, kind, user, text and reply_to on each line.
 Each conversation becomes a group, and its messages are sent one after the other; many conversations go on at once.
@@ -44,20 +44,26 @@ pin, who is a member in which role, and each user's inbox and unread totals. Who
 he is back.
 
 With --idle, sockets do nothing, and what the server's own process needs for them is measured: connects a second, its
-resident memory before, right after and when it fell no longer (Go gives memory back slowly), and its CPU meanwhile. Users are
-in blocks of 50, and each block in 20 groups. In the end every socket has to be open still, and to receive one message.
-With --users, fewer users hold several sockets each, which saves their registration. --metrics-url tells heap, stacks and
-goroutines too.
+resident memory before, right after and when it fell no longer, and its CPU meanwhile. Go gives memory back slowly, so
+that before the first socket is opened too it is waited until memory has not fallen for --quiet; where it still falls after
+a minute more, the figures say so. Memory and CPU are not known without /proc. Users are in blocks of 50, and each block in 20
+groups. In the end every socket has to be open still, and to receive one message. With --users, fewer users hold several
+sockets each, which saves their registration. --metrics-url tells heap, stacks and goroutines too.
 
 With --storm, all sockets are cut at once when half is sent, and all come back at once, when the server lets them; how fast
-messages were acknowledged until then, and from the cut until the last socket had resumed, is told apart.
+messages were acknowledged until then, and from the cut until the last socket had resumed, is told apart. Each has to have
+resumed within a minute, or within --retry-for if that is less.
 
-With --slow, sockets stop reading when a tenth is sent and read again when nine tenths are. A server closes those for whom
-too much waits, which takes a few megabytes; one that was closed for long finds its connection cut. Nothing may be lost.
+With --slow, sockets stop reading when a tenth is sent and read again when nine tenths are; the first member of each group
+reads on. A server has to close those for whom more waits than hello's limits.pending_bytes and what the kernel holds,
+taken as 6 MiB; one that was closed for long finds its connection cut. Nothing may be lost. What they receive is in no
+latency and no rate, and --disconnects cuts others.
 
 With --stealth, every fifth message of a sender is a stealth message of 2 to 5 s, and every tenth of these is withdrawn at
 once. Each member's socket has to receive it once, and then, once and not too early or late, that it is gone; sockets that
-were cut meanwhile are excused. None may be in history. When each expires is compared by the clock of this machine.
+were cut meanwhile, or told of a gap (ephemeral_gap), are excused, and counted. A gap other than where a stream begins is a
+fault unless some call failed or was answered by 5xx. None may be in history or in the log, nor, when all are gone, be
+listed. When each expires is compared by the clock of this machine.
 
 CPU and memory are those of the servers and of all their children, by name: with "ping dev", its Postgres and Redis
 too. For a server whose Postgres runs apart, name both with --server-pid. All other data stays: run it against

@@ -189,7 +189,7 @@ func TestLoadStorm(t *testing.T) {
 	require.Positive(t, f.Stealth.GoneLate.Max)
 }
 
-// TestLoadSlow: sockets that do not read for a while lose nothing.
+// TestLoadSlow: sockets that do not read for a while are closed, and lose nothing.
 func TestLoadSlow(t *testing.T) {
 	clearSettings(t)
 	w := newWorld(t)
@@ -204,6 +204,7 @@ func TestLoadSlow(t *testing.T) {
 	require.Equal(t, "passed", f.Verdict)
 	require.EqualValues(t, 4*3000, f.Deliveries)
 	require.EqualValues(t, 2, f.Slow.Sockets)
+	require.EqualValues(t, 2, f.Slow.Closed+f.Slow.Cut, "more than a server lets wait, and a kernel holds, was due to each")
 }
 
 // TestLoadFails: what is lost behind the back of the node is found.

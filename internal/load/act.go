@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net/url"
 	"strconv"
@@ -145,7 +144,6 @@ func (x *mixing) ask(ctx context.Context, t *turn, as *user, a action) outcome {
 }
 
 // askUnder makes a prepared call under a key, and returns what became of it.
-// Everything that is asked for is allowed and possible, so a refusal is wrong.
 func (x *mixing) askUnder(ctx context.Context, c *courier, group *conversation, as *user, a action, key string, start int64) outcome {
 	c.req.Header.Set("Idempotency-Key", key)
 	err := c.do(ctx, as, true)
@@ -154,9 +152,5 @@ func (x *mixing) askUnder(ctx context.Context, c *courier, group *conversation, 
 		x.counted(a, start)
 		return done
 	}
-	var p *problem
-	if errors.As(err, &p) && !p.again() {
-		x.faults.report(broken, "user %d: a %s in %s was refused: %v", as.number, a, group.idText, p)
-	}
-	return x.sending.failed(err)
+	return x.sending.failed(err, as, a.String(), group)
 }

@@ -117,11 +117,20 @@ func (a *api) close() {
 // counts are what went other than well.
 type counts struct {
 	retries atomic.Int64
+	outages atomic.Int64 // calls and handshakes that a server was not there for, or not able to answer
 	mu      sync.Mutex
 	errors  map[string]int64
 }
 
 func newCounts() *counts { return &counts{errors: map[string]int64{}} }
+
+// attempt counts an attempt that did not succeed.
+func (c *counts) attempt(p *problem) {
+	c.failed(p.Error())
+	if p.status == 0 || p.status >= 500 {
+		c.outages.Add(1)
+	}
+}
 
 func (c *counts) failed(code string) {
 	c.mu.Lock()
@@ -192,7 +201,7 @@ func (c *courier) do(ctx context.Context, u *user, authenticated bool) error {
 		if ctx.Err() != nil {
 			return ctx.Err() // close has ended the connections
 		}
-		c.counts.failed(p.Error())
+		c.counts.attempt(p)
 		if p.status == fasthttp.StatusUnauthorized && authenticated && renewed < 3 {
 			renewed++
 			if err := u.renew(ctx, c.api, used); err != nil {

@@ -118,7 +118,7 @@ func (c Config) Check() error {
 		if c.Quiet <= 0 || c.Corpus != "" || c.Mix == mixRealistic || c.Rate != 0 || c.Disconnects != 0 || c.Storm || c.Slow != 0 || c.Stealth {
 			wrong("--idle is a load of its own: it takes none of --corpus, --mix, --rate, --disconnects, --storm, --slow, --stealth; and --quiet is longer than 0")
 		}
-		return errors.Join(append(problems, roomFor(c.Idle))...)
+		return errors.Join(problems...)
 	}
 	if c.Slow < 0 || c.Slow > 0 && c.Storm {
 		wrong("--slow is not negative, and goes without --storm: a socket that does not read cannot resume")
@@ -148,7 +148,7 @@ func (c Config) Check() error {
 	between("members", c.Members, 1, 20_000)
 	between("body-size", c.BodySize, minBody, maxBody)
 	if c.Slow > c.Groups*(c.Members-1) {
-		wrong("--slow is %d; at most as many as there are members who do not send", c.Slow)
+		wrong("--slow is %d; at most all members but the first of each group, who reads on", c.Slow)
 	}
 	if users := c.Groups * c.Members; users > maxUsers {
 		wrong("--groups times --members is %d; at most %d", users, maxUsers)

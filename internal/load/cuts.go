@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// cutAll cuts n sockets, chosen at random, spread over the sending: as many
+// cutAll cuts n sockets, chosen at random among those that are not slow (what
+// becomes of these is the server's doing), spread over the sending: as many
 // of them as progress (0 to 1) tells. What is left at the end is cut then, so
 // that n are cut however short the run was; done is closed at that time.
 func (h *sockets) cutAll(ctx context.Context, n int, progress func() float64, done <-chan struct{}) {
@@ -29,9 +30,11 @@ func (h *sockets) cutAll(ctx context.Context, n int, progress func() float64, do
 			tries++
 		}
 		for missed := 0; int(h.cuts.Load()) < due && missed < 10; {
-			if !h.cut(h.all[rand.IntN(len(h.all))]) {
-				missed++ // it is connecting; the next tick tries on
+			if s := h.all[rand.IntN(len(h.all))]; s.slow || !h.cut(s) {
+				missed++ // it is slow, or connecting; the next tick tries on
+				continue
 			}
+			h.cuts.Add(1)
 		}
 	}
 }

@@ -73,11 +73,14 @@
 // That is the storm (storm.go): all connections are cut while nothing is read,
 // and nothing bounds how many come back together. A server may ask each to come
 // back later, by `reconnect` and a code, and is obeyed; the time until the last
-// has resumed includes it. A slow socket (slow.go) has a small receive buffer
-// and is left unread, so that what it is sent waits in the server. A server
-// that cuts it cannot always tell it why: the code is behind what it did not
-// read. So those that read 4001 are counted apart from those that found
-// themselves cut.
+// has resumed includes it, and may be a minute. How slow acknowledgements are
+// meanwhile is a figure and no verdict. A slow socket (slow.go) has a small
+// receive buffer and is left unread, so that what it is sent waits in the
+// server. A server that cuts it cannot always tell it why: the code is behind
+// what it did not read. So those that read 4001 are counted apart from those
+// that found themselves cut. One that is not cut is a fault when more was due
+// to it than hello's limits.pending_bytes and what the kernel may hold. What is
+// late because it did not read counts neither in latency nor in the rate.
 //
 // # Stealth messages
 //
@@ -85,10 +88,14 @@
 // until the end, with what each socket was told: 24 bytes a member. A socket
 // is excused for what fell into a time in which it may have missed it: from
 // two seconds before its connection was found lost until it has resumed, while
-// it did not read, and before an ephemeral_gap. That one is gone is late after
-// six seconds: a server asks for what has expired every five at the least.
+// it did not read, and before an ephemeral_gap. A gap is right where a stream
+// begins; a later one only if something was away from the server, and so some
+// call of the run failed or was answered by 5xx: else it is a fault, and so is
+// a stream that is closed for an internal error. That a message is gone is late
+// after six seconds: a server asks for what has expired every five at the least.
 // Whether that is early is seen by the wall clock, which server and tool share
-// when they are on one machine.
+// when they are on one machine. Nothing but messages may be in a conversation's
+// log after it was made, and when all stealth messages are gone none is listed.
 //
 // # Latency
 //

@@ -54,6 +54,10 @@ type fake struct {
 	// patience bounds how long a frame may wait for a client that does not read;
 	// 0 does not. Then the stream is cut.
 	patience time.Duration
+	// closeCode is what the stream is closed with for a nil frame; 0 is none.
+	closeCode websocket.StatusCode
+	// pending is what limits.pending_bytes tells; 0 tells none.
+	pending int
 	// maxReplay is how many events a resume replays before it tells gaps.
 	maxReplay int
 }
@@ -292,7 +296,11 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		return c.Write(writing, websocket.MessageText, b) == nil
 	}
-	if !write([]byte(`{"type":"hello","session_id":"x","epoch":1,"heartbeat_ms":60000,"limits":{}}`)) {
+	limits := "{}"
+	if f.pending > 0 {
+		limits = fmt.Sprintf(`{"pending_bytes":%d}`, f.pending)
+	}
+	if !write([]byte(`{"type":"hello","session_id":"x","epoch":1,"heartbeat_ms":60000,"limits":` + limits + `}`)) {
 		return
 	}
 	resumeAt := -1
@@ -311,11 +319,14 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	if resumeAt < 0 || !f.refusesResume(c, user, write) {
-		f.follow(ctx, user, resumeAt, write)
+		f.follow(ctx, c, user, resumeAt, write)
 	}
 	cancel()
 	reading.Wait()
 }
+
+// tellGap is the frame that tells of a gap in what is not kept.
+var tellGap = []byte(`{"type":"ephemeral_gap","after_ms":5}`)
 
 // closeAsSlow closes the stream in place of a frame.
 var closeAsSlow = []byte("close as slow")
@@ -352,7 +363,7 @@ func readResume(ctx context.Context, c *websocket.Conn) (at int, err error) {
 }
 
 // follow writes `ready`, and then the log from resumeAt, or from now if below 0.
-func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write func([]byte) bool) {
+func (f *fake) follow(ctx context.Context, c *websocket.Conn, user domain.ID, resumeAt int, write func([]byte) bool) {
 	f.mu.Lock()
 	next := len(f.log)
 	head := next
@@ -401,6 +412,9 @@ func (f *fake) follow(ctx context.Context, user domain.ID, resumeAt int, write f
 		f.mu.Unlock()
 		next += len(events)
 		for _, b := range frames {
+			if b == nil && f.closeCode != 0 {
+				_ = c.Close(f.closeCode, "") // the client may be gone
+			}
 			if b == nil || !write(b) {
 				return
 			}

@@ -35,13 +35,13 @@ const (
 	stealthAltered // not as it was sent
 	goneMissing    // a socket was not told of its end, or late
 	goneEarly      // or before it
-	leaked         // it is in history
+	leaked         // it is in history, in the log, or listed after its end
 	faultKinds
 )
 
 var faultNames = [faultKinds]string{"lost", "doubled", "out of order", "gaps in seq", "altered", "never sent", "protocol errors",
 	"wrong edits", "wrong deletions", "wrong reactions", "wrong pins", "wrong mentions", "wrong members", "wrong inboxes",
-	"closed while idle", "stealth lost", "stealth doubled", "stealth altered", "stealth_gone missing or late", "stealth_gone early", "stealth in history"}
+	"closed while idle", "stealth lost", "stealth doubled", "stealth altered", "stealth_gone missing or late", "stealth_gone early", "stealth kept"}
 
 // ofMix reports whether the fault is one that only a run with a mix can have.
 func (f fault) ofMix() bool { return f >= wrongEdits && f <= wrongInboxes }

@@ -1,9 +1,15 @@
 package load
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,4 +94,90 @@ func TestIdleRefuses(t *testing.T) {
 			require.Error(t, cfg.Check())
 		})
 	}
+}
+
+// memoryOf is a run that measures process 7, whose memory falls from so many
+// pages by a twentieth every few milliseconds down to least.
+func memoryOf(t *testing.T, pages, least int) *run {
+	root := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(root, "7"), 0o755))
+	write := func() {
+		next := filepath.Join(root, "next")
+		require.NoError(t, os.WriteFile(next, fmt.Appendf(nil, "0 %d 0 0 0 0 0", pages), 0o644))
+		require.NoError(t, os.Rename(next, filepath.Join(root, "7", "statm")))
+	}
+	write()
+	ctx, end := context.WithCancel(t.Context())
+	var falling sync.WaitGroup
+	falling.Go(func() {
+		for pages > least && pause(ctx, 4*time.Millisecond) {
+			pages = max(pages-pages/20, least)
+			write()
+		}
+	})
+	t.Cleanup(falling.Wait)
+	t.Cleanup(end)
+	return &run{
+		cfg: Config{Quiet: 40 * time.Millisecond}, counts: newCounts(), progress: newProgress(t.Output()),
+		servers: &processes{named: []int{7}, root: root, known: map[processID]*usage{}},
+	}
+}
+
+func TestIdleMemory(t *testing.T) {
+	megabytes := func(pages int) float64 { return float64(pages*os.Getpagesize()) / (1 << 20) }
+	printed := func(f *IdleFigures) string {
+		var out bytes.Buffer
+		(&Figures{Idle: f}).Print(&out)
+		return out.String()
+	}
+	t.Run("before_is_measured_when_it_has_settled", func(t *testing.T) {
+		r := memoryOf(t, 10_000, 5000)
+		r.expectIdle(t.Context())
+		require.Equal(t, MemoryFigure{ResidentMB: megabytes(5000)}, r.figures.Idle.Before)
+	})
+	t.Run("says_that_it_has_not_settled", func(t *testing.T) {
+		r := memoryOf(t, 1<<40, 0)
+		require.False(t, r.awaitLeast(t.Context(), 100*time.Millisecond))
+		require.Contains(t, printed(&IdleFigures{Before: MemoryFigure{ResidentMB: 8, Falling: true}}), "still falling")
+	})
+	t.Run("tells_nothing_of_what_only_some_servers_told", func(t *testing.T) {
+		asked := 0
+		metrics := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if asked++; asked == 1 {
+				_, _ = w.Write([]byte("go_goroutines 7\ngo_memstats_heap_inuse_bytes 2097152\ngo_memstats_stack_inuse_bytes 1048576\n"))
+			}
+		}))
+		t.Cleanup(metrics.Close)
+		r := memoryOf(t, 5000, 5000)
+		r.cfg.MetricsURLs = []string{metrics.URL, metrics.URL}
+		require.Equal(t, MemoryFigure{ResidentMB: megabytes(5000)}, r.memory(t.Context()))
+		require.Len(t, r.counts.all(), 1)
+	})
+	t.Run("shows_no_difference_to_what_is_not_known", func(t *testing.T) {
+		f := &IdleFigures{Settled: MemoryFigure{HeapMB: 30, StackMB: 10, Goroutines: 5}}
+		f.grown(100)
+		require.Zero(t, f.KBPerSocket)
+		require.Zero(t, f.LiveKBPerSocket)
+		require.NotContains(t, printed(f), "a socket")
+		require.NotContains(t, printed(f), "CPU of idle sockets")
+		require.Contains(t, printed(f), "not known")
+		f.Before = MemoryFigure{HeapMB: 20, StackMB: 10}
+		f.grown(100)
+		require.InDelta(t, 102.4, f.LiveKBPerSocket, 0.01)
+	})
+}
+
+func TestRoomFor(t *testing.T) {
+	require.NoError(t, roomFor(1))
+	require.ErrorContains(t, roomFor(1<<40), "sockets take")
+	f := newFake(t)
+	var was syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was))
+	little := was
+	little.Cur = 900
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &little))
+	t.Cleanup(func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was)) })
+	_, err := f.run(t.Context(), f.config())
+	require.ErrorContains(t, err, "12 sockets take", "whatever is sent")
+	require.Empty(t, f.names, "nobody was registered")
 }

@@ -36,12 +36,16 @@ func (m *MemoryFigure) ask(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	m.add(text)
+	if !m.add(text) {
+		return fmt.Errorf("%s does not tell heap, stacks and goroutines", url)
+	}
 	return nil
 }
 
-// add takes the metrics that count, and passes over the others.
-func (m *MemoryFigure) add(text []byte) {
+// add takes the metrics that count, and passes over the others; false when one
+// of them is not there.
+func (m *MemoryFigure) add(text []byte) (all bool) {
+	found := 0
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		name, number, _ := strings.Cut(lines.Text(), " ")
@@ -56,6 +60,10 @@ func (m *MemoryFigure) add(text []byte) {
 			m.StackMB += value / (1 << 20)
 		case "go_goroutines":
 			m.Goroutines += int64(value)
+		default:
+			continue
 		}
+		found++
 	}
+	return found == 3
 }

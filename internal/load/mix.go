@@ -160,8 +160,6 @@ func (x *mixing) say(ctx context.Context, t *turn, a action) {
 		m.id, m.seq = sent.id, sent.seq
 		l.sent(m)
 		x.counted(a, t.start)
-	case refused:
-		x.faults.report(broken, "user %d: a message into %s was refused", author.user.number, t.group().idText)
 	case unknown:
 		l.perhapsSent(author)
 	}

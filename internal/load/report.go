@@ -97,7 +97,7 @@ func (f *Figures) Print(out io.Writer) {
 		f.Stealth.rows(t)
 	}
 	if s := f.Slow; s != nil {
-		t.AppendRow(table.Row{"sockets that stopped reading", count(s.Sockets), fmt.Sprintf("%s closed as slow (4001), %s found themselves cut", count(s.Closed), count(s.Cut))})
+		t.AppendRow(table.Row{"sockets that stopped reading", count(s.Sockets), fmt.Sprintf("%s closed as slow (4001), %s found themselves cut, %s read all that waited", count(s.Closed), count(s.Cut), count(s.Kept))})
 	}
 	if f.Storm != nil {
 		t.AppendSeparator()

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -45,6 +43,9 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (Figures, error) {
 	}
 	p, err := planFor(cfg)
 	if err != nil {
+		return Figures{}, err
+	}
+	if err := roomFor(p.sockets()); err != nil {
 		return Figures{}, err
 	}
 	if cfg.Mix == mixRealistic {
@@ -104,36 +105,25 @@ func newRunID() string {
 func (r *run) prepare(ctx context.Context) error {
 	p := r.plan
 	r.figures = Figures{Run: r.id, Users: len(p.users), Groups: len(p.conversations), Sockets: p.sockets(), Unlinked: p.unlinked}
-	var registered, created, opened atomic.Int64
-	end := r.progress.phase("registering users", int64(len(p.users)), registered.Load, nil)
-	err := registerAll(ctx, r.api, p, r.id, &registered)
-	end()
-	if err != nil {
-		return fmt.Errorf("register users: %w", err)
+	err := r.phase("registering users", len(p.users), func(done *atomic.Int64) error { return registerAll(ctx, r.api, p, r.id, done) })
+	if err == nil && r.cfg.Mix == mixRealistic {
+		err = r.phase("claiming handles", len(p.users), func(done *atomic.Int64) error { return claimAll(ctx, r.api, p, r.id, done) })
 	}
-	if r.cfg.Mix == mixRealistic {
-		var claimed atomic.Int64
-		end = r.progress.phase("claiming handles", int64(len(p.users)), claimed.Load, nil)
-		err = claimAll(ctx, r.api, p, r.id, &claimed)
-		end()
-		if err != nil {
-			return fmt.Errorf("claim handles: %w", err)
-		}
+	if err == nil {
+		err = r.phase("creating groups", len(p.conversations), func(done *atomic.Int64) error { return createAll(ctx, r.api, p, r.id, done) })
 	}
-	end = r.progress.phase("creating groups", int64(len(p.conversations)), created.Load, nil)
-	err = createAll(ctx, r.api, p, r.id, &created)
-	end()
 	if err != nil {
-		return fmt.Errorf("create groups: %w", err)
+		return err
 	}
 	if r.sockets, err = newSockets(ctx, r.api, r.counts, r.clock, r.faults, p); err != nil {
 		return fmt.Errorf("open sockets: %w", err)
 	}
-	r.sockets.chooseSlow(r.cfg.Slow)
+	r.sockets.chooseSlow(p, r.cfg)
 	if r.cfg.Idle > 0 {
 		r.expectIdle(ctx)
 	}
-	end = r.progress.phase("opening sockets", int64(p.sockets()), opened.Load, nil)
+	var opened atomic.Int64
+	end := r.progress.phase("opening sockets", int64(p.sockets()), opened.Load, nil)
 	began := time.Now()
 	opening, cancel := context.WithTimeout(ctx, r.cfg.RetryFor)
 	defer cancel()
@@ -149,6 +139,16 @@ func (r *run) prepare(ctx context.Context) error {
 	return nil
 }
 
+// phase does something total times, shown as long as it takes.
+func (r *run) phase(name string, total int, do func(done *atomic.Int64) error) error {
+	var done atomic.Int64
+	defer r.progress.phase(name, int64(total), done.Load, nil)()
+	if err := do(&done); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
 // send sends everything, with the sockets cut and the credentials renewed
 // meanwhile, and waits until the sockets have caught up.
 func (r *run) send(ctx context.Context) {
@@ -157,7 +157,7 @@ func (r *run) send(ctx context.Context) {
 	r.sockets.reads.Store(0) // so far they opened the sockets
 	r.sockets.events.Store(0)
 	r.sending = &sending{
-		api: r.api, counts: r.counts, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
+		api: r.api, counts: r.counts, faults: r.faults, clock: r.clock, run: r.id, plan: r.plan, cfg: r.cfg,
 		latency: newHistogram(), lateness: newHistogram(),
 	}
 	if r.cfg.Stealth {
@@ -183,7 +183,7 @@ func (r *run) send(ctx context.Context) {
 		cutting.Go(func() { r.sockets.restSlow(background, r.done, done) })
 	}
 	if r.cfg.Storm {
-		cutting.Go(func() { r.sockets.cutAtOnce(background, r.done, done, r.cfg.RetryFor) })
+		cutting.Go(func() { r.sockets.cutAtOnce(background, r.done, done, min(stormMost, r.cfg.RetryFor)) })
 	}
 
 	show := r.progress.phase("sending", 100, func() int64 { return int64(r.done() * 100) }, r.rates())
@@ -194,6 +194,7 @@ func (r *run) send(ctx context.Context) {
 	r.settle(ctx, func(c *conversation) int64 { return c.lastSeq.Load() })
 	if s := r.sending.stealth; s != nil {
 		s.settle(ctx)
+		s.judgeLists(ctx)
 		r.figures.Stealth = s.judge()
 	}
 	if r.figures.Idle != nil {
@@ -273,51 +274,6 @@ func (r *run) settle(ctx context.Context, head func(*conversation) int64) {
 	}
 }
 
-// measure takes down what the sending has cost.
-func (r *run) measure() {
-	f, s, h := &r.figures, r.sending, r.sockets
-	begun := s.begun.Load()
-	f.Seconds = float64(s.ended.Load()-begun) / 1e9
-	f.Accepted, f.Refused, f.Unknown = s.acked.Load(), s.refused.Load(), s.unknown.Load()
-	if f.Seconds > 0 {
-		f.AcceptedPerSecond = float64(f.Accepted) / f.Seconds
-	} else {
-		f.Seconds = 0
-	}
-	f.Deliveries = h.deliveries.Load()
-	if last := h.last.Load(); last > begun {
-		f.DeliveriesPerSecond = float64(f.Deliveries) / (float64(last-begun) / 1e9)
-	}
-	if reads := h.reads.Load(); reads > 0 {
-		f.EventsPerRead = float64(h.events.Load()) / float64(reads)
-	}
-	h.mu.Lock()
-	h.looked = 0
-	h.settleArrivals(r.clock.now())
-	h.mu.Unlock()
-	if s.mix != nil {
-		f.Mix, f.Actions = r.cfg.Mix, s.mix.figures(f.Seconds)
-	}
-	f.Ack, f.EndToEnd = s.latency.figures(), h.latency.figures()
-	if r.cfg.Rate > 0 {
-		late := s.lateness.figures()
-		f.Lateness = &late
-	}
-	if r.cfg.Slow > 0 {
-		f.Slow = h.slowFigures()
-	}
-	if r.cfg.Storm {
-		f.Storm = h.storm.figures()
-	}
-	f.Servers = r.servers.figures()
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	f.Tool = ProcessFigures{
-		Name: "ping load", Processes: 1, CPUSeconds: (ownCPU() - r.toolCPU).Seconds(),
-		MemoryMB: float64(memory.Sys-memory.HeapReleased) / (1 << 20),
-	}
-}
-
 // judge reads history back and reaches the verdict.
 func (r *run) judge(ctx context.Context) {
 	f := &r.figures
@@ -352,6 +308,7 @@ func (r *run) judge(ctx context.Context) {
 		f.Verdict = "none: " + err.Error()
 	default:
 		judge(r.plan, histories, r.faults)
+		r.sockets.judgeUnprovoked()
 		if accounts != nil {
 			judgeAccounts(r.plan, histories, accounts, r.faults)
 		}
@@ -360,13 +317,4 @@ func (r *run) judge(ctx context.Context) {
 		}
 	}
 	f.judged(r.faults)
-}
-
-// ownCPU is what this process has used of the CPUs.
-func ownCPU() time.Duration {
-	var usage syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -211,6 +211,27 @@ func TestRunFails(t *testing.T) {
 				}
 			}, lost,
 		},
+		"all_messages_are_refused": {
+			func(f *fake) {
+				f.onSend = func(w http.ResponseWriter, _ int) bool {
+					refuse(w, http.StatusForbidden, "forbidden")
+					return true
+				}
+			}, broken,
+		},
+		"a_stream_ends_for_an_internal_error": {
+			func(f *fake) {
+				f.closeCode = 4004
+				closed := false
+				f.onFrame = func(_ domain.ID, e fakeEvent) [][]byte {
+					if closed || !atSeq(e, 20) {
+						return [][]byte{e.frame}
+					}
+					closed = true
+					return [][]byte{nil}
+				}
+			}, broken,
+		},
 		"a_frame_is_lost": {
 			func(f *fake) {
 				f.onFrame = func(_ domain.ID, e fakeEvent) [][]byte {

@@ -17,6 +17,7 @@ import (
 type sending struct {
 	api      *api
 	counts   *counts
+	faults   *faults
 	clock    clock
 	mix      *mixing // nil: nothing but sends
 	run      string  // part of every Idempotency-Key
@@ -87,17 +88,21 @@ func (s *sending) send(ctx context.Context, c *courier, l *line, author *user, b
 		}
 		s.counts.failed("unreadable answer to a send")
 	}
-	if o = s.failed(err); o == unknown {
+	if o = s.failed(err, author, "message", l.conversation); o == unknown {
 		l.conversation.undecided(a.digest)
 	}
 	return a, o
 }
 
 // failed counts what was not acknowledged, and ends the sending when it had to
-// be given up.
-func (s *sending) failed(err error) outcome {
+// be given up. All that is generated is allowed and possible, so that a refusal
+// is wrong; of a corpus the server decides what it takes.
+func (s *sending) failed(err error, by *user, what string, c *conversation) outcome {
 	var p *problem
-	if errors.As(err, &p) && p.definite() {
+	if errors.As(err, &p) && !p.again() && s.cfg.Corpus == "" {
+		s.faults.report(broken, "user %d: a %s in %s was refused: %v", by.number, what, c.idText, p)
+	}
+	if p != nil && p.definite() {
 		s.refused.Add(1)
 		return refused
 	}

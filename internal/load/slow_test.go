@@ -26,7 +26,7 @@ func TestSlow(t *testing.T) {
 		figures, err := f.run(t.Context(), cfg)
 		requirePassed(t, figures, err)
 		require.EqualValues(t, 4*500, figures.Deliveries)
-		require.Equal(t, SlowFigures{Sockets: 2}, *figures.Slow)
+		require.Equal(t, SlowFigures{Sockets: 2, Kept: 2}, *figures.Slow)
 	})
 	t.Run("resumes_when_the_server_closes", func(t *testing.T) {
 		f := newFake(t)
@@ -51,8 +51,49 @@ func TestSlow(t *testing.T) {
 		cfg.BodySize, cfg.Messages = 40, 500
 		figures, err := f.run(t.Context(), cfg)
 		requirePassed(t, figures, err)
-		require.Equal(t, SlowFigures{Sockets: 2, Closed: 1}, *figures.Slow)
+		require.Equal(t, SlowFigures{Sockets: 2, Closed: 1, Kept: 1}, *figures.Slow)
 	})
+	t.Run("leaves_what_waited_out_of_latency_and_rate", func(t *testing.T) {
+		f := newFake(t)
+		cfg := f.slowConfig()
+		cfg.BodySize, cfg.Messages, cfg.Rate = 40, 500, 500
+		figures, err := f.run(t.Context(), cfg)
+		requirePassed(t, figures, err)
+		require.EqualValues(t, 4*500, figures.Deliveries)
+		require.Less(t, figures.EndToEnd.Max, 500.0, "those that slept for 800 ms do not count")
+		require.InDelta(t, 2*500, figures.DeliveriesPerSecond, 150)
+	})
+	t.Run("is_not_blamed_on_the_server_for_what_is_cut_beside_it", func(t *testing.T) {
+		f := newFake(t)
+		cfg := f.slowConfig()
+		cfg.BodySize, cfg.Messages, cfg.Disconnects = 40, 1500, 60
+		figures, err := f.run(t.Context(), cfg)
+		requirePassed(t, figures, err)
+		require.EqualValues(t, 60, figures.Cuts)
+		require.Equal(t, SlowFigures{Sockets: 2, Kept: 2}, *figures.Slow)
+	})
+	t.Run("lets_the_first_of_each_group_read_on", func(t *testing.T) {
+		f := newFake(t)
+		cfg := f.config()
+		cfg.Slow = 3 * 3
+		require.NoError(t, cfg.Check())
+		figures, err := f.run(t.Context(), cfg)
+		requirePassed(t, figures, err)
+		require.EqualValues(t, 9, figures.Slow.Kept)
+		require.Positive(t, figures.EndToEnd.Max, "of those who read")
+		cfg.Slow++
+		require.ErrorContains(t, cfg.Check(), "--slow")
+	})
+}
+
+// TestSlowKept: a server that lets more wait for a socket than it tells.
+func TestSlowKept(t *testing.T) {
+	f := newFake(t)
+	f.pending = 64 << 10
+	figures, err := f.run(t.Context(), f.slowConfig())
+	require.ErrorIs(t, err, ErrFailed)
+	require.EqualValues(t, 2, figures.Faults[broken.String()], "%v", figures.Faults)
+	require.Equal(t, SlowFigures{Sockets: 2, Kept: 2}, *figures.Slow)
 }
 
 // TestSlowFails: what is lost while a socket does not read is found.

@@ -106,7 +106,7 @@ func (x *stealths) post(ctx context.Context, c *courier, l *line, from *sender, 
 		}
 	}
 	if err != nil {
-		if s.failed(err) == unknown {
+		if s.failed(err, from.user, "stealth message", group) == unknown {
 			x.hub.mu.Lock()
 			group.whispers++
 			x.hub.mu.Unlock()
@@ -145,9 +145,7 @@ func (x *stealths) withdraw(ctx context.Context, c *courier, author *user, m *st
 	x.hub.mu.Unlock()
 	c.begin(fasthttp.MethodDelete, "/v1/conversations/"+m.conversation.idText+"/stealth/"+m.id.String())
 	if err := c.do(ctx, author, true); err != nil {
-		if x.sending.failed(err) == refused {
-			x.hub.faults.report(broken, "user %d: taking stealth message %s back was refused", author.number, m.id)
-		}
+		x.sending.failed(err, author, "withdrawal of stealth message "+m.id.String(), m.conversation)
 		return
 	}
 	x.hub.mu.Lock()

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"net/http"
 	"testing"
 	"time"
 
@@ -40,6 +41,60 @@ func TestStealth(t *testing.T) {
 		requirePassed(t, figures, err)
 		require.Less(t, figures.Stealth.Deliveries, 4*figures.Stealth.Sent+1)
 		require.EqualValues(t, 4*figures.Accepted, figures.Deliveries)
+	})
+	// missed makes a server tell one socket of a gap in place of what it should
+	// have told when something had expired.
+	missed := func(f *fake) {
+		did := false
+		f.onFrame = func(_ domain.ID, e fakeEvent) [][]byte {
+			if e.name != "stealth_gone" || did || bytes.Contains(e.frame, []byte("withdrawn")) {
+				return [][]byte{e.frame}
+			}
+			did = true
+			return [][]byte{tellGap}
+		}
+	}
+	t.Run("excuses_what_was_missed_while_something_was_away", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		missed(f)
+		away := false
+		f.onAct = func(w http.ResponseWriter, _ int, what string) bool {
+			if what != "stealth" || away {
+				return false
+			}
+			away = true
+			refuse(w, http.StatusServiceUnavailable, "ephemeral_unavailable")
+			return true
+		}
+		figures, err := f.run(t.Context(), f.stealthConfig())
+		requirePassed(t, figures, err)
+		require.EqualValues(t, 1, figures.Stealth.Excused)
+		require.EqualValues(t, 1, figures.Stealth.Gaps)
+	})
+	t.Run("does_not_excuse_when_nothing_was_away", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		missed(f)
+		figures, err := f.run(t.Context(), f.stealthConfig())
+		require.ErrorIs(t, err, ErrFailed)
+		require.EqualValues(t, 1, figures.Faults[broken.String()], "%v", figures.Faults)
+	})
+	t.Run("excuses_what_was_missed_while_a_stream_began", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		began := map[domain.ID]bool{}
+		f.onFrame = func(user domain.ID, e fakeEvent) [][]byte {
+			if began[user] {
+				return [][]byte{e.frame}
+			}
+			began[user] = true
+			return [][]byte{e.frame, tellGap}
+		}
+		figures, err := f.run(t.Context(), f.stealthConfig())
+		requirePassed(t, figures, err)
+		require.EqualValues(t, figures.Sockets, figures.Stealth.Gaps)
+		require.Zero(t, figures.Stealth.Excused)
 	})
 	t.Run("excuses_a_storm", func(t *testing.T) {
 		t.Parallel()
@@ -84,8 +139,26 @@ func TestStealthFails(t *testing.T) {
 		"its_end_comes_late": {func(f *fake) {
 			f.goneAfter = func(ttl time.Duration) time.Duration { return ttl + time.Duration(goneWithin) + time.Second }
 		}, goneMissing},
+		"it_is_refused": {func(f *fake) {
+			f.onAct = func(w http.ResponseWriter, _ int, what string) bool {
+				if what == "stealth" {
+					refuse(w, http.StatusNotFound, "conversation_not_found")
+				}
+				return what == "stealth"
+			}
+		}, broken},
+		"its_withdrawal_is_refused": {func(f *fake) {
+			f.onAct = func(w http.ResponseWriter, _ int, what string) bool {
+				if what == "withdraw" {
+					refuse(w, http.StatusForbidden, "forbidden")
+				}
+				return what == "withdraw"
+			}
+		}, broken},
 		"nobody_has_withdrawn_it": {func(f *fake) { f.goneReason = func(string) string { return "withdrawn" } }, goneEarly},
 		"it_is_in_history":        {func(f *fake) { f.keeps = true }, leaked},
+		"it_is_in_the_log":        {func(f *fake) { f.records = true }, leaked},
+		"it_stays_in_the_list":    {func(f *fake) { f.immortal = true }, leaked},
 	} {
 		t.Run("when_"+name, func(t *testing.T) {
 			t.Parallel()

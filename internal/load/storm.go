@@ -30,6 +30,10 @@ func newStorm(clock clock) storm {
 // stormAt is how much of the sending is done when the storm comes.
 const stormAt = 0.5
 
+// stormMost is how long after the storm a socket may be away. A server that says
+// to come back later spreads that over some seconds.
+const stormMost = time.Minute
+
 // cutAtOnce cuts all sockets in the middle of the sending, or at its end, which
 // sent tells, if that is sooner. It returns when all have resumed, and reports
 // those that have not within the time given.
@@ -114,5 +118,5 @@ func (f *StormFigures) rows(t table.Writer) {
 	t.AppendRow(table.Row{"storm", fmt.Sprintf("%.2f s", f.Seconds), fmt.Sprintf("until the last of %s sockets had resumed", count(f.Sockets))})
 	latencyRow(t, "ack before it", f.AckBefore, "ms")
 	latencyRow(t, "ack within it", f.AckWithin, "ms")
-	latencyRow(t, "sockets away", f.Away, "ms, until each had resumed")
+	latencyRow(t, "sockets away", f.Away, "ms, until half, 90 %, 99 % and all that came back had resumed")
 }

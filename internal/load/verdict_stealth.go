@@ -17,9 +17,11 @@ const (
 	// on its way to a socket that loses its connection.
 	tellWithin = int64(2 * time.Second)
 	// lostBefore is how long before a lost connection is noticed what was sent
-	// over it may have been lost, and gapBefore before an ephemeral_gap.
+	// over it may have been lost, and gapBefore before an ephemeral_gap. One that
+	// comes within gapBegin of a stream's beginning is about that.
 	lostBefore = int64(2 * time.Second)
 	gapBefore  = int64(15 * time.Second)
+	gapBegin   = int64(time.Second)
 )
 
 // wentDown notes that what is not kept may be missed from a time on. sockets.mu
@@ -35,6 +37,22 @@ func (s *socket) cameUp(now int64) {
 	if s.down != 0 {
 		s.downs = append(s.downs, span{s.down, now})
 		s.down = 0
+	}
+}
+
+// missed takes an ephemeral_gap. It excuses what was missed while the stream
+// began; a later one says that the server was cut off from what it tells.
+func (s *socket) missed(now int64) {
+	s.hub.missed.Add(1)
+	switch n := len(s.downs); {
+	case !s.opened || s.down != 0: // all is excused until it begins
+	case now-s.since > gapBegin:
+		s.downs = append(s.downs, span{now - gapBefore, now})
+		s.unprovoked("ephemeral_gap %s after his stream had begun", time.Duration(now-s.since).Round(time.Millisecond))
+	case n > 0:
+		s.downs[n-1].to = now
+	default:
+		s.downs = append(s.downs, span{0, now})
 	}
 }
 
@@ -99,7 +117,8 @@ type StealthFigures struct {
 	Sent       int64   `json:"sent"`
 	Withdrawn  int64   `json:"withdrawn"`
 	Deliveries int64   `json:"deliveries"`
-	Excused    int64   `json:"excused"` // what sockets missed while they were cut
+	Excused    int64   `json:"excused"` // what sockets missed while they were cut, or before a gap
+	Gaps       int64   `json:"gaps"`    // told by ephemeral_gap
 	Ack        Latency `json:"ack"`
 	EndToEnd   Latency `json:"end_to_end"`
 	GoneLate   Latency `json:"gone_late"` // from expires_at, of those that expired
@@ -132,6 +151,7 @@ func (x *stealths) judge() *StealthFigures {
 			f.Excused += x.judgeSocket(s, m, w)
 		}
 	}
+	f.Gaps = x.hub.missed.Load()
 	f.EndToEnd, f.GoneLate = endToEnd.figures(), late.figures()
 	return f
 }
@@ -165,7 +185,8 @@ func (x *stealths) judgeSocket(s *socket, m *stealth, w seen) (excused int64) {
 }
 
 func (f *StealthFigures) rows(t table.Writer) {
-	t.AppendRow(table.Row{"stealth messages, withdrawn", fmt.Sprintf("%s, %s", count(f.Sent), count(f.Withdrawn)), fmt.Sprintf("%s deliveries; %s missed by sockets that were cut", count(f.Deliveries), count(f.Excused))})
+	t.AppendRow(table.Row{"stealth messages, withdrawn", fmt.Sprintf("%s, %s", count(f.Sent), count(f.Withdrawn)), fmt.Sprintf("%s deliveries", count(f.Deliveries))})
+	t.AppendRow(table.Row{"stealth excused, ephemeral_gap", fmt.Sprintf("%s, %s", count(f.Excused), count(f.Gaps)), "missed by sockets that were cut or told of a gap"})
 	latencyRow(t, "stealth ack", f.Ack, "ms")
 	latencyRow(t, "stealth end to end", f.EndToEnd, "ms, to each member")
 	latencyRow(t, "stealth_gone", f.GoneLate, "ms after expires_at")

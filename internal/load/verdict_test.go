@@ -308,6 +308,10 @@ func TestSocket(t *testing.T) {
 			"binary":  wire(0x82, []byte("x")),
 			"no JSON": wire(0x81, []byte("x")),
 			"barred":  wire(0x88, []byte{4501 >> 8, 4501 & 0xff}),
+			"late":    wire(0x88, []byte{4003 >> 8, 4003 & 0xff}),
+			"unknown": wire(0x81, []byte(`{"type":"error","code":"position_unknown","message":""}`)),
+			"epoch":   wire(0x81, []byte(`{"type":"error","code":"epoch_changed","message":""}`)),
+			"invalid": wire(0x81, []byte(`{"type":"error","code":"resume_invalid","message":""}`)),
 		} {
 			s, f := newSocket()
 			s.feed(b, 1)
