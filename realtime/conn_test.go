@@ -142,6 +142,28 @@ func TestConn(t *testing.T) {
 		require.Empty(t, rest)
 	})
 
+	t.Run("lets_a_peer_that_reads_slowly_come_to_the_close_message", func(t *testing.T) {
+		const grace = 300 * time.Millisecond
+		c, peer := pipe(t, Config{MaxPending: 8 << 20, CloseGrace: grace})
+		require.True(t, c.release(nil))
+		sent := 8 << 20
+		c.send(make([]byte, sent))
+		c.close(CloseSlow)
+		began := time.Now()
+		tick := time.NewTicker(grace / 6)
+		defer tick.Stop()
+		read, some := 0, make([]byte, sent/12)
+		for read < sent {
+			<-tick.C
+			n, err := io.ReadFull(peer, some)
+			read += n
+			if read < sent {
+				require.NoError(t, err, "after %d bytes", read)
+			}
+		}
+		require.Greater(t, time.Since(began), grace)
+	})
+
 	t.Run("works_without_a_descriptor", func(t *testing.T) {
 		one, other := net.Pipe()
 		var drains sync.WaitGroup

@@ -88,7 +88,11 @@
 // node, and whether that node still lives, makes no difference: the log is
 // read. Where a conversation has more than limits.replay_events to replay,
 // none of them is: a `gap` tells which are missing, to be read at
-// GET /v1/conversations/{id}/events, and events go on after to_seq.
+// GET /v1/conversations/{id}/events, and events go on after to_seq. Who was in
+// a conversation more than once is told so for each of these times. Gaps come
+// before all events of the replay, so a client can read them at its leisure. What
+// it reads over HTTP may lag behind the stream: it sends the `at` that it stands
+// at as Ping-Min-Position.
 //
 // Positions that mean nothing here are answered by `error` (epoch_changed: the
 // log was restored from a backup; position_unknown: beyond its end;
@@ -127,18 +131,23 @@
 // stream begins or resumes, and may then be told of one twice, under the same
 // id.
 //
+// It is sent to those who are members when it is sent. Who is added later finds
+// it in the list, and reads that after his own member.added.
+//
 // A client sends typing every 3 s while its user is writing, with `on`, and
 // once without when he stops; sending a message needs none. The other members
 // see him typing for expires_in_ms, or until a typing without `on`, or a
 // message of his, comes. Who may not write in a conversation may not type
-// there: `error` conversation_not_found or forbidden.
+// there: `error` conversation_not_found or forbidden. Typing and presence of a
+// stream are told twice a second at most; more is answered by rate_limited.
 //
 // Presence is told of a user to those who share a conversation with him that
 // has at most limits.presence_members members. His state is the best of his
 // devices': online, away, offline. A stream begins as online; its client says
 // away when its user has left the device, and offline to be there unseen. Who
 // closes his last stream is offline some seconds later, with last_seen; if he
-// comes back before that, nobody is told. A change is told when it happens, so
+// comes back before that, nobody is told. A client that wants to be away, or not
+// to be seen, says so right behind its resume. A change is told when it happens, so
 // a client reads GET /v1/conversations/{id}/presence for what it shows first.
 // Neither typing nor presence is ever told across a block, either way; a
 // client that is slow may miss some of both.
@@ -169,9 +178,11 @@
 // after_ms, which is another time for each. A token of what has ended is refused,
 // on every node: before the upgrade by 401 unauthenticated, in `refresh` by the
 // error token_invalid. Frames that are not accepted are answered by `error`; the
-// fifth within a minute of one another closes (4500). So do more than
-// limits.frames_per_second, a few seconds' worth at once aside. A message over 64
-// KiB closes with 1009, text that is not UTF-8 with 1007. All are in
+// fifth within a minute of one another closes (4500), but for those that only say
+// that something is not so any more: conversation_not_found, forbidden,
+// ephemeral_unavailable and rate_limited of typing and presence. A frame has at
+// most 4 KiB; a message over 64 KiB closes with 1009, text that is not UTF-8 with
+// 1007. The codes of `error` are in errors.go, those of closing in
 // close_codes.go: after 4000-4499, and when the connection breaks without a code,
 // a client reconnects, with backoff and jitter, and resumes; after 4500-4999 it
 // does not.
@@ -189,7 +200,7 @@
 //
 // A stream starts in rounds, see catchUp. It reads the user's memberships
 // together with the positions at which the read model has them and with where
-// the conversations end, so that most starts are one query; waits until
+// the conversations end, in one query, which those who start together share; waits until
 // this node has come to those positions and to the client's, and attaches to
 // each partition: under the lock the memberships are brought up to the
 // partition's position from the changes that it remembers (or, further back,

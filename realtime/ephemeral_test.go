@@ -18,9 +18,15 @@ var quickly = Config{PresenceBeat: 100 * time.Millisecond, PresenceLife: time.Se
 // stealth sends a stealth message through a node.
 func (n *node) stealth(conversation, author domain.ID, body string, ttl time.Duration) ephemeral.Stealth {
 	n.t.Helper()
+	return n.stealthAfter(0, conversation, author, body, ttl)
+}
+
+// stealthAfter sends one that was decided on at a position of the log.
+func (n *node) stealthAfter(after int64, conversation, author domain.ID, body string, ttl time.Duration) ephemeral.Stealth {
+	n.t.Helper()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	m := ephemeral.Stealth{ID: newID(), ConversationID: conversation, AuthorID: author, Body: body, SentAt: now, ExpiresAt: now.Add(ttl)}
-	_, _, err := n.lane.Post(n.t.Context(), m, 0, "", nil)
+	_, _, err := n.lane.Post(n.t.Context(), m, after, "", nil)
 	require.NoError(n.t, err)
 	return m
 }
@@ -76,6 +82,22 @@ func TestStealthFrames(t *testing.T) {
 		for f := outside.next(); f.Type != "pong"; f = outside.next() {
 			require.NotEqual(t, "stealth", f.Type)
 		}
+	})
+	t.Run("wait for the membership that they were sent on", func(t *testing.T) {
+		added := one.add(group, alice, eve)
+		other.reach(added)
+		next := added.Position + 1 // the removal's: to this node it is still to come
+		one.stealthAfter(next, group, alice, "not for her", time.Minute)
+		require.Equal(t, next, one.remove(group, alice, eve).Position)
+		require.Equal(t, "not for her", there.until("stealth").Body)
+		for f := outside.next(); f.Event != "member.removed"; f = outside.next() {
+			require.NotEqual(t, "not for her", f.Body)
+		}
+		require.NotContains(t, outside.untilPong(), "stealth")
+	})
+	t.Run("are told to be missing where the log does not come so far", func(t *testing.T) {
+		one.stealthAfter(1<<40, group, alice, "of a membership that is unknown", time.Minute)
+		require.NotContains(t, there.typesUntil("ephemeral_gap"), "stealth")
 	})
 	t.Run("that come while the stream begins come after ready, or are told to be missing", func(t *testing.T) {
 		n := w.start(Config{MaxPending: 8 << 10})
@@ -197,7 +219,13 @@ func (n *node) known(user domain.ID) {
 func (c *client) untilPong() (types []string) {
 	c.t.Helper()
 	c.write(map[string]any{"type": "ping"})
-	for f := c.next(); f.Type != "pong"; f = c.next() {
+	return c.typesUntil("pong")
+}
+
+// typesUntil returns the types of all frames before the next of one type.
+func (c *client) typesUntil(last string) (types []string) {
+	c.t.Helper()
+	for f := c.next(); f.Type != last; f = c.next() {
 		types = append(types, f.Type)
 	}
 	return types
@@ -251,6 +279,9 @@ func TestPresenceFrames(t *testing.T) {
 		phone.write(map[string]any{"type": "presence", "state": "away"})
 		until(b, alice, "away")
 	})
+	t.Run("is not told to who shares no conversation", func(t *testing.T) {
+		require.NotContains(t, stranger.untilPong(), "presence")
+	})
 	t.Run("is offline within one life when the node is killed", func(t *testing.T) {
 		other.stop() // it says nothing more
 		b = one.open(bob)
@@ -281,7 +312,6 @@ func TestPresenceFrames(t *testing.T) {
 		phone.write(map[string]any{"type": "presence", "state": "busy"})
 		require.Equal(t, "presence_invalid", phone.until("error").Code)
 	})
-	_ = stranger
 }
 
 func (n *node) presence(user domain.ID) ephemeral.Presence {

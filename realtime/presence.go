@@ -82,7 +82,7 @@ type word struct {
 func newWord() *word {
 	w := &word{due: make(chan struct{}, 1)}
 	for shard := range w.since {
-		w.since[shard] = clockStart
+		w.since[shard] = clockStart.Add(-time.Hour)
 	}
 	return w
 }
