@@ -21,7 +21,7 @@ const (
 	// comes within gapBegin of a stream's beginning is about that.
 	lostBefore = int64(2 * time.Second)
 	gapBefore  = int64(15 * time.Second)
-	gapBegin   = int64(5 * time.Second)
+	gapBegin   = int64(2 * time.Second)
 )
 
 // wentDown notes that what is not kept may be missed from a time on. sockets.mu
