@@ -43,7 +43,7 @@ func New(logger *slog.Logger) *Server {
 			Info: &huma.Info{
 				Title:       "Ping",
 				Version:     "1",
-				Description: "A messaging backend. Every write takes Idempotency-Key and answers Ping-Position; every read takes Ping-Min-Position.",
+				Description: "A messaging backend. Every write takes Idempotency-Key, and answers Ping-Position if it is in the log; every read takes Ping-Min-Position.",
 			},
 			Components: &huma.Components{
 				Schemas: registry,
