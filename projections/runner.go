@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ping/internal/eventlog"
+	"ping/internal/pause"
 )
 
 // Config tunes a Runner. The zero value of a field means its default.
@@ -90,13 +91,13 @@ const (
 )
 
 func (w *worker) run(ctx context.Context) {
-	pause := firstPause
+	wait := firstPause
 	for {
 		s, err := w.open(ctx)
 		if err == nil {
 			err = s.run(ctx)
 			if s.applied {
-				pause = firstPause
+				wait = firstPause
 			}
 			s.close(ctx)
 		}
@@ -106,12 +107,12 @@ func (w *worker) run(ctx context.Context) {
 		case errors.Is(err, errFenced):
 			w.logger.Info("projection's checkpoints were moved by someone else; reading them again")
 		default:
-			w.logger.Error("projection stands still and will be tried again", "error", err, "pause", pause)
+			w.logger.Error("projection stands still and will be tried again", "error", err, "pause", wait)
 		}
-		if !sleep(ctx, pause) {
+		if !pause.For(ctx, wait) {
 			return
 		}
-		pause = min(2*pause, maxPause)
+		wait = min(2*wait, maxPause)
 	}
 }
 
@@ -155,7 +156,7 @@ func (s *session) run(ctx context.Context) error {
 	var began time.Time // the last batch, or the last time that there was none to be found
 	woken := false
 	for {
-		if !sleep(ctx, time.Until(began.Add(cmp.Or(s.projection.Interval, s.cfg.Interval)))) {
+		if !pause.For(ctx, time.Until(began.Add(cmp.Or(s.projection.Interval, s.cfg.Interval)))) {
 			return ctx.Err()
 		}
 		if err := s.balance(ctx); err != nil {
@@ -273,19 +274,4 @@ func (s *session) wait(ctx context.Context, tips []int64) (woken bool, err error
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// sleep waits for d and reports whether ctx still runs.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"ping/internal/pause"
 )
 
 // pacer makes writes larger when there are too many of them. Writing to a
@@ -49,5 +51,5 @@ func (p *pacer) pace(ctx context.Context, took time.Duration, writes, frames int
 	if wait <= 0 || frames >= pacedFrames*writes {
 		return
 	}
-	pause(ctx, wait)
+	pause.For(ctx, wait)
 }

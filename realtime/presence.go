@@ -12,6 +12,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/ephemeral"
+	"ping/internal/pause"
 )
 
 const (
@@ -35,7 +36,7 @@ func (h *Hub) present(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-h.people.woken:
-			if pause(ctx, presencePause) {
+			if pause.For(ctx, presencePause) {
 				err = h.sayChanged(ctx)
 			}
 		case <-look.C:
@@ -274,11 +275,11 @@ func (h *Hub) see(ctx context.Context) error {
 			return nil
 		case <-h.sightings.woken:
 		}
-		if !pause(ctx, presencePause) {
+		if !pause.For(ctx, presencePause) {
 			return nil
 		}
 		began := time.Now()
 		h.handOn(h.sightings.take())
-		pause(ctx, rest*time.Since(began))
+		pause.For(ctx, rest*time.Since(began))
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"ping/internal/pause"
 )
 
 const (
@@ -219,7 +221,7 @@ func (c *courier) do(ctx context.Context, u *user, authenticated bool) error {
 			return fmt.Errorf("%w after %s: %w", errGaveUp, c.api.retryFor, p)
 		}
 		c.counts.retries.Add(1)
-		if !pause(ctx, backoff(n, p.after)) {
+		if !pause.For(ctx, backoff(n, p.after)) {
 			return ctx.Err()
 		}
 	}

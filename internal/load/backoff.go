@@ -1,7 +1,6 @@
 package load
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -20,16 +19,4 @@ func backoff(n int, atLeast time.Duration) time.Duration {
 		bound = min(bound, backoffFirst<<(n-1))
 	}
 	return max(rand.N(bound), atLeast)
-}
-
-// pause waits, and returns false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

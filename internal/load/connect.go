@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"ping/internal/pause"
 )
 
 // maxConnecting bounds how many sockets connect at the same time.
@@ -59,7 +61,7 @@ func (h *sockets) connect(s *socket) {
 			h.counts.outages.Add(1)
 		}
 		s.user.node.Add(1)
-		if !pause(h.ctx, backoff(int(s.vain.Add(1)), after)) {
+		if !pause.For(h.ctx, backoff(int(s.vain.Add(1)), after)) {
 			return
 		}
 	}
@@ -122,7 +124,7 @@ func (h *sockets) lost(s *socket) {
 		n := int(s.vain.Add(1))
 		h.wg.Go(func() {
 			// What all lost at once they do not all come back for at once.
-			if pause(h.ctx, after+backoff(n, 0)) {
+			if pause.For(h.ctx, after+backoff(n, 0)) {
 				h.connect(s)
 			}
 		})
@@ -137,7 +139,7 @@ func (h *sockets) reconnectLater(s *socket, afterMS int64) {
 	s.comeBack = h.clock.now() + int64(after)
 	was := s.link.generation()
 	h.wg.Go(func() {
-		if pause(h.ctx, after) && s.link.generation() == was {
+		if pause.For(h.ctx, after) && s.link.generation() == was {
 			s.link.hangUp()
 		}
 	})

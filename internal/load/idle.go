@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"ping/internal/pause"
 )
 
 // Users of an idle run are in blocks, and each block in groups that have all of
@@ -137,7 +139,7 @@ func (r *run) idle(ctx context.Context) {
 
 	_, before := r.servers.own()
 	began = time.Now()
-	pause(ctx, r.cfg.Quiet)
+	pause.For(ctx, r.cfg.Quiet)
 	_, after := r.servers.own()
 	f.QuietSeconds = time.Since(began).Seconds()
 	if after > before { // a server that was restarted begins at 0
@@ -173,7 +175,7 @@ func (r *run) awaitLeast(ctx context.Context, most time.Duration) (settled bool)
 		if resident, _ := r.servers.own(); least < 0 || resident < least-least/100 {
 			least, since = resident, time.Now()
 		}
-		if !pause(ctx, min(time.Second, r.cfg.Quiet/4)) {
+		if !pause.For(ctx, min(time.Second, r.cfg.Quiet/4)) {
 			return false
 		}
 	}

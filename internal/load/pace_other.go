@@ -5,9 +5,11 @@ package load
 import (
 	"context"
 	"time"
+
+	"ping/internal/pause"
 )
 
 // sleepUntil waits until the run's clock shows due.
 func sleepUntil(ctx context.Context, c clock, due int64) {
-	pause(ctx, time.Duration(due-c.now()))
+	pause.For(ctx, time.Duration(due-c.now()))
 }
