@@ -117,6 +117,7 @@ func (s story) edit(t *testing.T, log *eventlog.Log, conversation, message strin
 }
 
 func TestErasure(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	w := newWorld(t)
 	w.cfg.Erasure = erasure.Config{Poll: 50 * time.Millisecond, Settle: time.Second}
 	log, pool := writer(t, w)

@@ -146,6 +146,7 @@ func (d *device) hearJS(t *testing.T, line []byte) {
 }
 
 func TestJSClient(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	testClients(t, startJSClient)
 	t.Run("a handler that throws harms nothing", testThrows)
 	t.Run("a start right after a stop sends what waits", testRestarts)

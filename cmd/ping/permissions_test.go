@@ -65,6 +65,7 @@ type row struct {
 }
 
 func TestPermissions(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	s := newCast(t)
 	s.hire(t)
 	secured, served := documented(t, s), s.served()

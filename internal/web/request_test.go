@@ -2,8 +2,10 @@ package web_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -140,4 +142,30 @@ func TestTooLargeWithoutALength(t *testing.T) {
 	response, content := over(t, "POST", base+failPath, body)
 	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode, content)
 	require.Contains(t, content, `"code":"body_too_large"`)
+}
+
+// TestAnswerBeforeTheBodyIsRead: who asks for the connection to be closed and
+// sends more than is read gets the answer, not a reset connection.
+func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
+	base := listening(t)
+	for _, size := range []int{200_000, 5_000_000} {
+		for range 20 {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+			require.NoError(t, err)
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
+					failPath, size, strings.Repeat("x", size)) // the server may stop reading
+			}()
+			if size < 1<<20 {
+				<-sent // so that all of it is there when the server has read enough
+			}
+			answer, err := io.ReadAll(conn)
+			require.NoError(t, err)
+			require.Contains(t, string(answer), `"code":"body_too_large"`)
+			require.NoError(t, conn.Close())
+			<-sent
+		}
+	}
 }

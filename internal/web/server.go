@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -20,6 +21,9 @@ import (
 // maxBody bounds a request's body, in bytes. The greatest that is allowed is
 // a message of 4,000 characters, each written as two \u escapes: 48,000.
 const maxBody = 64 << 10
+
+// maxDrained bounds what is read of a body that nobody wants, in bytes.
+const maxDrained = 256 << 10
 
 // Server is the HTTP side of Ping. Operations are registered on API; what is
 // no JSON operation, such as the WebSocket, on Echo.
@@ -79,12 +83,24 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 // serve answers HEAD as GET: net/http leaves out the body. A stream is opened
 // by GET alone.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if r.Close && r.ContentLength != 0 && r.Header.Get("Upgrade") == "" {
+		defer drain(w, r.Body)
+		r.Body = io.NopCloser(r.Body) // huma closes what it does not read to the end
+	}
 	if r.Method == http.MethodHead && r.Header.Get("Upgrade") == "" {
 		get := *r // net/http looks at the method of its own
 		get.Method = http.MethodGet
 		r = &get
 	}
 	s.Echo.ServeHTTP(w, r)
+}
+
+// drain reads what a handler has left of a body after which the connection is
+// closed: else the kernel resets the connection, and the client may lose the
+// answer. net/http does so by itself where it keeps the connection; past the
+// bound it lets the client read the answer for a moment before it closes.
+func drain(w http.ResponseWriter, body io.ReadCloser) {
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, body, maxDrained)) // the answer is made, whatever comes
 }
 
 // shapeOperation sets what holds for all operations.
