@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -166,7 +167,10 @@ func (l *latencies) read(r *bufio.Reader, received *atomic.Int64) {
 		if err != nil {
 			return
 		}
-		if len(payload) > 100 && i%8 == 0 { // {"type":"event"
+		if !bytes.Contains(payload, []byte(`"event":"message.sent"`)) {
+			continue // a ping, who is there, or how its room began
+		}
+		if i%8 == 0 {
 			_, body, _ := strings.Cut(string(payload), `"body":"`)
 			var at int64
 			if _, err := fmt.Sscan(body[:19], &at); err == nil {
@@ -175,9 +179,7 @@ func (l *latencies) read(r *bufio.Reader, received *atomic.Int64) {
 				l.mu.Unlock()
 			}
 		}
-		if len(payload) > 0 { // not a ping
-			received.Add(1)
-		}
+		received.Add(1)
 	}
 }
 

