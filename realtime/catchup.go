@@ -255,8 +255,9 @@ func (u *upturn) stands() []int64 {
 // tellMissing tells that everything up to the cut-off may be new.
 func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
 	var out []byte
-	for _, st := range streams {
-		spans, err := u.completeSpans(ctx, st, 0)
+	for i := range streams {
+		st := &streams[i]
+		spans, err := u.completeSpans(ctx, st)
 		if err != nil {
 			return err
 		}

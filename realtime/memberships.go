@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 )
 
 // memberships is what is known of a user's conversations: of those in a
@@ -27,6 +28,8 @@ type stream struct {
 	spans     membership
 	tip       tip
 	head      int64
+	seen      int64             // the version that the client has
+	recent    []*eventlog.Event // all after seen, up to head; nil: they are read from the log
 }
 
 // tip is the last event of a stream, as the snapshot that the memberships were

@@ -63,14 +63,17 @@ type node struct {
 	stop func()
 }
 
-func (w *world) start(cfg Config) *node {
+func (w *world) start(cfg Config) *node { return w.startOn(eventlog.Config{}, cfg) }
+
+// startOn is start for who sets the log too.
+func (w *world) startOn(logConfig eventlog.Config, cfg Config) *node {
 	t := w.t
 	t.Helper()
 	logger := testkit.Logger(t)
 	nc, err := eventlog.Connect(w.nats.ClientURL())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	l, err := eventlog.Open(ctx, w.pool, nc, eventlog.Config{}, logger)
+	l, err := eventlog.Open(ctx, w.pool, nc, logConfig, logger)
 	require.NoError(t, err)
 	lane := ephemeral.New(w.redis, "secret", logger)
 	hub := New(l, w.pool, w.tokens, w.tickets, lane, cfg, logger)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 )
 
 // TestStartRace acts in the middle of a stream's start, at each step at which
@@ -96,7 +97,8 @@ func TestStartUnderLoad(t *testing.T) {
 // exactly what the log holds for it, in order.
 func TestCutAnywhere(t *testing.T) {
 	w := newWorld(t)
-	nodes := []*node{w.start(Config{}), w.start(Config{})}
+	// One replays from memory, the other, which remembers little, from the log.
+	nodes := []*node{w.start(Config{}), w.startOn(eventlog.Config{Recent: 4}, Config{})}
 	rapid.Check(t, func(r *rapid.T) {
 		alice, bob := newID(), newID()
 		expected := map[string][]int64{}

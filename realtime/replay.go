@@ -13,20 +13,21 @@ import (
 // they are of: so at every moment the last position that the client has seen
 // of a partition is one that it can resume from.
 func (u *upturn) replay(ctx context.Context, streams []stream) error {
-	moved, seen, err := u.moved(ctx, streams)
+	moved, err := u.moved(ctx, streams)
 	if err != nil {
 		return err
 	}
 	var out []byte
 	cursors := make([][]*cursor, len(u.hub.partitions))
-	for i, st := range moved {
-		if seen[i] >= st.head {
+	for _, st := range moved {
+		if st.seen >= st.head {
 			continue
 		}
-		if st.spans, err = u.completeSpans(ctx, st, seen[i]); err != nil {
+		spans, err := u.completeSpans(ctx, st)
+		if err != nil {
 			return err
 		}
-		for _, part := range st.spans.clip(seen[i], st.head) {
+		for _, part := range spans.clip(st.seen, st.head) {
 			if part.to-part.from >= int64(u.hub.cfg.MaxReplay) {
 				// Before the events of its partition: a client that is cut
 				// amid those and resumes from them has been told.
@@ -36,7 +37,7 @@ func (u *upturn) replay(ctx context.Context, streams []stream) error {
 				}
 				continue
 			}
-			cursors[st.partition] = append(cursors[st.partition], &cursor{stream: st.id, after: part.from - 1, upTo: part.to})
+			cursors[st.partition] = append(cursors[st.partition], st.cursor(part))
 		}
 	}
 	if err := u.pace(ctx, out); err != nil {
@@ -51,28 +52,30 @@ func (u *upturn) replay(ctx context.Context, streams []stream) error {
 }
 
 // moved returns the streams that may have events which the client has not seen,
-// and which version of each it has. Of a stream whose last event the client is
-// beyond, which is most, the log is not asked.
-func (u *upturn) moved(ctx context.Context, streams []stream) (moved []stream, seen []int64, err error) {
-	var ids []domain.ID
-	for _, st := range streams {
+// and notes which version of each it has. Of a stream whose last event the
+// client is beyond, which is most, nothing is looked up. Who was away for a
+// short while finds what he has missed in memory: so many who come back at once
+// do not ask the log at all.
+func (u *upturn) moved(ctx context.Context, streams []stream) ([]*stream, error) {
+	var moved []*stream
+	for i := range streams {
+		st := &streams[i]
 		if st.head > 0 && (st.tip.position > u.from[st.partition] || st.head > st.tip.version) {
-			moved, ids = append(moved, st), append(ids, st.id)
+			st.seen = st.head
+			moved = append(moved, st)
 		}
 	}
-	if len(moved) == 0 {
-		return nil, nil, nil
-	}
-	seen, err = u.versionsAt(ctx, ids, u.from)
-	return moved, seen, err
-}
-
-func (u *upturn) versionsAt(ctx context.Context, ids []domain.ID, positions []int64) (versions []int64, err error) {
-	err = u.read(ctx, func() error {
-		versions, err = u.hub.log.VersionsAt(ctx, ids, positions)
-		return err
+	asked := u.recent(moved, u.from, func(st *stream, e *eventlog.Event) {
+		if st.recent == nil {
+			st.seen = e.Version - 1
+		}
+		st.recent = append(st.recent, e)
 	})
-	return versions, err
+	seen, err := u.versionsAt(ctx, asked, u.from)
+	for i, version := range seen {
+		asked[i].seen = version
+	}
+	return moved, err
 }
 
 // read does one read of the log, when it is this stream's turn: most of the
@@ -87,10 +90,10 @@ func (u *upturn) read(ctx context.Context, do func() error) error {
 
 // completeSpans adds the memberships before the first one known, as far as
 // they reach beyond what the client has seen.
-func (u *upturn) completeSpans(ctx context.Context, st stream, seen int64) (membership, error) {
+func (u *upturn) completeSpans(ctx context.Context, st *stream) (membership, error) {
 	first := st.spans[0].from
 	var earlier membership
-	for after := seen; after+1 < first; {
+	for after := st.seen; after+1 < first; {
 		var events []*eventlog.Event
 		err := u.read(ctx, func() (err error) {
 			events, err = u.hub.log.ReadDecisive(ctx, st.id, after, replayPage)
@@ -106,7 +109,7 @@ func (u *upturn) completeSpans(ctx context.Context, st stream, seen int64) (memb
 				continue
 			}
 			if c.is != added && len(earlier) == 0 {
-				earlier = membership{{from: seen + 1}} // a member when the client left
+				earlier = membership{{from: st.seen + 1}} // a member when the client left
 			}
 			earlier = earlier.apply(c)
 		}
@@ -123,6 +126,14 @@ type cursor struct {
 	after  int64 // version up to which it was read
 	upTo   int64
 	page   []*eventlog.Event
+}
+
+// cursor makes the cursor of a stretch: what memory holds is its only page.
+func (st *stream) cursor(part span) *cursor {
+	if int64(len(st.recent)) == st.head-st.seen {
+		return &cursor{after: part.to, upTo: part.to, page: st.recent[part.from-st.seen-1 : part.to-st.seen]}
+	}
+	return &cursor{stream: st.id, after: part.from - 1, upTo: part.to}
 }
 
 // fill reads the next page when the last one is used up.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 )
 
 // streams lists what the client may see, the own stream last.
@@ -16,24 +17,22 @@ func (u *upturn) streams() []stream {
 
 // setHeads finds the version of each stream at the cut-off. Of most streams it
 // is in the snapshot: what lies at or before the cut-off was its last event,
-// and the log had not yet gone beyond the cut-off. The log is asked about those
-// of which that is not so.
+// and the log had not yet gone beyond the cut-off. Where it had, memory holds
+// what came since. The log is asked about the others.
 func (u *upturn) setHeads(ctx context.Context, streams []stream) error {
-	var ids []domain.ID
-	var asked []*stream
+	var grown, asked []*stream
 	for i := range streams {
 		st := &streams[i]
-		cut := u.cut[st.partition]
-		if st.tip.position <= cut && cut <= u.known.ends[st.partition] {
-			st.head = st.tip.version
-			continue
+		st.head = st.tip.version
+		switch cut := u.cut[st.partition]; {
+		case st.tip.position > cut:
+			asked = append(asked, st)
+		case cut > u.known.ends[st.partition]:
+			grown = append(grown, st)
 		}
-		ids, asked = append(ids, st.id), append(asked, st)
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	heads, err := u.versionsAt(ctx, ids, u.cut)
+	asked = append(asked, u.recent(grown, u.known.ends, func(st *stream, e *eventlog.Event) { st.head = e.Version })...)
+	heads, err := u.versionsAt(ctx, asked, u.cut)
 	if err != nil {
 		return err
 	}
@@ -41,6 +40,51 @@ func (u *upturn) setHeads(ctx context.Context, streams []stream) error {
 		st.head = heads[i]
 	}
 	return nil
+}
+
+// recent hands on the events of some streams that memory holds between the
+// given positions and the cut-off, oldest first. It returns the streams of whose
+// partitions memory does not hold all of that.
+func (u *upturn) recent(streams []*stream, after []int64, each func(*stream, *eventlog.Event)) (others []*stream) {
+	if len(streams) == 0 {
+		return nil
+	}
+	byID := make(map[domain.ID]*stream, len(streams))
+	held := make(map[int]bool, len(u.cut))
+	for _, st := range streams {
+		byID[st.id], held[st.partition] = st, false
+	}
+	for p := range held {
+		var events []*eventlog.Event
+		events, held[p] = u.hub.log.Recent(p, after[p], u.cut[p])
+		for _, e := range events {
+			if st := byID[e.Stream]; st != nil {
+				each(st, e)
+			}
+		}
+	}
+	for _, st := range streams {
+		if !held[st.partition] {
+			others = append(others, st)
+		}
+	}
+	return others
+}
+
+// versionsAt returns the version that each stream had at a position.
+func (u *upturn) versionsAt(ctx context.Context, streams []*stream, positions []int64) (versions []int64, err error) {
+	if len(streams) == 0 {
+		return nil, nil
+	}
+	ids := make([]domain.ID, len(streams))
+	for i, st := range streams {
+		ids[i] = st.id
+	}
+	err = u.read(ctx, func() error {
+		versions, err = u.hub.log.VersionsAt(ctx, ids, positions)
+		return err
+	})
+	return versions, err
 }
 
 func (st *stream) gap(part span) []byte {

@@ -143,7 +143,8 @@
 //     of them that comes in late: readers go to Postgres, pumps too.
 //   - A pump publishes from memory only if the last such look began less than
 //     Config.Trust ago (5 s). A node that cannot see Postgres has nothing new to
-//     publish anyway.
+//     publish anyway. By the same rule Recent hands out events, which streams
+//     replay to who was away for a short while.
 //
 // So 2 Trust after the transaction (Forgotten) no node publishes what was
 // overwritten, and Unmirror may delete it from JetStream, securely: the server

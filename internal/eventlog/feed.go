@@ -143,6 +143,20 @@ func (f *feed) after(position int64, limit int) (events []*Event, tip int64, col
 	return events, f.tip, false, nil
 }
 
+// between returns the events in (after, upTo], if the ring holds them all.
+func (f *feed) between(after, upTo int64) (events []*Event, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if upTo > f.tip || after+1 < f.oldest {
+		return nil, false
+	}
+	events = make([]*Event, 0, upTo-after)
+	for position := after + 1; position <= upTo; position++ {
+		events = append(events, f.ring[position%int64(len(f.ring))])
+	}
+	return events, true
+}
+
 func (f *feed) seen() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -40,6 +40,17 @@ func TestFeed(t *testing.T) {
 				}
 			}
 
+			low := rapid.Int64Range(start, start+count).Draw(t, "low")
+			high := rapid.Int64Range(low, start+count).Draw(t, "high")
+			between, ok := f.between(low, high)
+			require.Equal(t, high <= tip && low+1 >= f.oldest, ok)
+			for i, e := range between {
+				require.Equal(t, low+1+int64(i), e.Position)
+			}
+			if ok {
+				require.Len(t, between, int(high-low))
+			}
+
 			events, _, cold, _ := f.after(reader, 3)
 			if cold {
 				reader = tip // a cold reader reads elsewhere, up to the tip

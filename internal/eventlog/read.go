@@ -96,6 +96,19 @@ SELECT `+eventColumns+` FROM log.events e
 	return events, nil
 }
 
+// Recent returns the events of a partition with positions in (after, upTo], if
+// all of them are in memory, where nothing is kept that was overwritten. The
+// events are shared: do not change them.
+func (l *Log) Recent(partition int, after, upTo int64) (events []*Event, ok bool) {
+	switch {
+	case after >= upTo:
+		return nil, true
+	case !l.trusts():
+		return nil, false
+	}
+	return l.feeds[partition].between(after, upTo)
+}
+
 // EventByID returns the event with an id, ErrNotFound when there is none.
 func (l *Log) EventByID(ctx context.Context, id domain.ID) (*Event, error) {
 	events, err := l.query(ctx, `SELECT `+eventColumns+` FROM log.events e WHERE e.id = $1`, pgUUID(id))

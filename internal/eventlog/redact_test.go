@@ -59,6 +59,15 @@ func (n *node) redact(t *testing.T, group, user domain.ID) []int64 {
 	return positions
 }
 
+// recent returns what a node has in memory of some events.
+func recent(n *node, events []*eventlog.Event) (frames string) {
+	held, _ := n.Recent(0, events[0].Position-1, events[len(events)-1].Position)
+	for _, e := range held {
+		frames += string(e.Frame)
+	}
+	return frames
+}
+
 // requireUnmarked checks that no file of the broker's store holds the marker.
 // Blocks are written as they are: with the marker in the store it is found.
 func requireUnmarked(t *testing.T, folder string) {
@@ -91,6 +100,9 @@ func TestRedact(t *testing.T) {
 	requireMirrored(t, pool, broker.ClientURL(), 1)
 	before, err := n.ReadStream(t.Context(), group, 0, 100)
 	require.NoError(t, err)
+	for _, l := range []*node{n, other} {
+		require.Eventually(t, func() bool { return strings.Contains(recent(l, before), marker) }, 10*time.Second, time.Millisecond)
+	}
 
 	positions := n.redact(t, group, gone)
 	require.Len(t, positions, 12)
@@ -123,6 +135,9 @@ SELECT count(*) FROM log.events WHERE actor = $1 AND type LIKE 'message.%' AND f
 	t.Run("makes what follows from memory end, and the mirror's bytes", func(t *testing.T) {
 		require.NotEmpty(t, marked(t, broker.Dir()), "it was there")
 		require.NoError(t, n.Forgotten(t.Context()))
+		for _, l := range []*node{n, other} {
+			require.Empty(t, recent(l, before), "no node tells it from memory")
+		}
 		require.NoError(t, n.Unmirror(t.Context(), 0, positions))
 		requireUnmarked(t, broker.Dir())
 		require.NoError(t, n.Unmirror(t.Context(), 0, positions), "a second time finds nothing")
@@ -240,10 +255,14 @@ func TestTrust(t *testing.T) {
 	group, _, gone := aTalk(t, cut)
 	head := len(framesInLog(t, pool)[0])
 	requireMirrored(t, pool, broker.ClientURL(), 1)
+	before, err := n.ReadStream(t.Context(), group, 0, 100)
+	require.NoError(t, err)
+	require.Contains(t, recent(cut, before), marker)
 
 	own.Close() // from now on it has its memory and NATS
 	n.redact(t, group, gone)
 	require.NoError(t, n.Forgotten(t.Context()))
+	require.Empty(t, recent(cut, before), "nor do streams")
 	require.NoError(t, n.stop())
 	js := jetStream(t, broker.ClientURL())
 	require.NoError(t, js.DeleteStream(t.Context(), "PING_E1_P00"))
