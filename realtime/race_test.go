@@ -18,10 +18,11 @@ import (
 // an event could fall between what is replayed and what is live.
 func TestStartRace(t *testing.T) {
 	for _, at := range []step{stepSnapshot, stepSubscribed, stepReplayed} {
-		for _, readModel := range []bool{false, true} {
-			t.Run(fmt.Sprintf("step_%d_read_model_%v", at, readModel), func(t *testing.T) {
+		for i, readModel := range []bool{false, true, false, true} {
+			remembers := i / 2 // 0: as usual; 1: so little that what was missed is read from the log
+			t.Run(fmt.Sprintf("step_%d_read_model_%v_remembers_%d", at, readModel, remembers), func(t *testing.T) {
 				w := newWorld(t)
-				n := w.start(Config{})
+				n := w.startOn(eventlog.Config{Recent: remembers}, Config{})
 				alice, bob := newID(), newID()
 				stays, leaves, joins := n.group(alice, bob), n.group(alice, bob), n.group(alice)
 				c := n.open(bob)
