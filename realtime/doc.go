@@ -206,8 +206,9 @@
 // partition's position from the changes that it remembers (or, further back,
 // from the log), the socket enters the rooms, and that position is the cut-off.
 // From then on live events are held back by the connection. What lies between
-// the client and the cut-off is read from the log, and then what was held back
-// is released. If that became too much, it was dropped, and another round goes
+// the client and the cut-off is taken from what the node remembers of the log,
+// its last 2,048 events of a partition, or read from it, and then what was held
+// back is released. If that became too much, it was dropped, and another round goes
 // on from the cut-off. Thus every event is either at or below the cut-off and
 // replayed, or above it and live, whatever happens at the same time; and a
 // read model that lags, or is not there, makes the start slower, not wrong.
