@@ -126,13 +126,15 @@ func execute(n *node, stream, actor domain.ID, decide func(c *domain.Conversatio
 	return result
 }
 
-// group creates a conversation; the first of the members owns it.
+// group creates a conversation; the first of the members owns it. The node has
+// seen it then: who opens a stream hears nothing of how it was made.
 func (n *node) group(members ...domain.ID) domain.ID {
 	n.t.Helper()
 	id := newID()
-	execute(n, id, members[0], func(c *domain.Conversation) ([]domain.Event, error) {
+	made := execute(n, id, members[0], func(c *domain.Conversation) ([]domain.Event, error) {
 		return c.Create(domain.CreateConversation{Actor: members[0], Kind: domain.Group, Name: "a group", Members: members[1:]})
 	})
+	n.reach(made.Events[len(made.Events)-1])
 	return id
 }
 

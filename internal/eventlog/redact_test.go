@@ -257,7 +257,7 @@ func TestTrust(t *testing.T) {
 	requireMirrored(t, pool, broker.ClientURL(), 1)
 	before, err := n.ReadStream(t.Context(), group, 0, 100)
 	require.NoError(t, err)
-	require.Contains(t, recent(cut, before), marker)
+	require.Eventually(t, func() bool { return strings.Contains(recent(cut, before), marker) }, 10*time.Second, time.Millisecond)
 
 	own.Close() // from now on it has its memory and NATS
 	n.redact(t, group, gone)
