@@ -93,8 +93,15 @@ func (n *NATS) Addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
 // nats.InProcessServer takes; such a connection names the user by ClientURL too.
 func (n *NATS) InProcessConn() (net.Conn, error) { return n.server.InProcessConn() }
 
-// Stop ends the server and waits until its store is closed.
+// Stop ends the server and waits until its store is closed. A stream that was
+// being made when the server shuts down may be left open, so what is asked of
+// JetStream is answered first, if that does not take long.
 func (n *NATS) Stop() {
+	for patience := time.Now().Add(time.Second); time.Now().Before(patience); time.Sleep(time.Millisecond) {
+		if info, err := n.server.Jsz(nil); err != nil || info.API.Inflight == 0 {
+			break
+		}
+	}
 	n.server.Shutdown()
 	n.server.WaitForShutdown()
 }
