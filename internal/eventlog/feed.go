@@ -135,12 +135,7 @@ func (f *feed) after(position int64, limit int) (events []*Event, tip int64, col
 	if position+1 < f.oldest {
 		return nil, f.tip, true, nil
 	}
-	n := min(f.tip-position, int64(limit))
-	events = make([]*Event, n)
-	for i := range events {
-		events[i] = f.ring[(position+1+int64(i))%int64(len(f.ring))]
-	}
-	return events, f.tip, false, nil
+	return f.run(position, min(f.tip, position+int64(limit))), f.tip, false, nil
 }
 
 // between returns the events in (after, upTo], if the ring holds them all.
@@ -150,11 +145,16 @@ func (f *feed) between(after, upTo int64) (events []*Event, ok bool) {
 	if upTo > f.tip || after+1 < f.oldest {
 		return nil, false
 	}
-	events = make([]*Event, 0, upTo-after)
-	for position := after + 1; position <= upTo; position++ {
-		events = append(events, f.ring[position%int64(len(f.ring))])
+	return f.run(after, upTo), true
+}
+
+// run returns the events in (after, upTo], which the ring holds; f.mu is held.
+func (f *feed) run(after, upTo int64) []*Event {
+	events := make([]*Event, upTo-after)
+	for i := range events {
+		events[i] = f.ring[(after+1+int64(i))%int64(len(f.ring))]
 	}
-	return events, true
+	return events
 }
 
 func (f *feed) seen() int64 {
