@@ -7,7 +7,7 @@
 set -eu
 want_node=${1:-}
 
-# The folders that internal/parts looks in, besides PATH.
+# The folders that internal/devservices looks in, besides PATH.
 has_postgres() {
     for folder in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* /usr/local/pgsql/bin \
         /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin /home/linuxbrew/.linuxbrew/opt/postgresql@*/bin; do

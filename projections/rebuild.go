@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 const rebuildSuffix = "_rebuild"
@@ -213,7 +213,7 @@ func (r *rebuild) applyAll(ctx context.Context, work <-chan span, total int64) e
 			batch := []span{{s.partition, s.after, min(s.upto, s.after+rebuildBatch)}}
 			err := a.applyAround(ctx, batch, r.poisoned)
 			if isRetryable(err) {
-				if !pause.For(ctx, firstPause) {
+				if !wait.Sleep(ctx, firstPause) {
 					return ctx.Err()
 				}
 				continue // the batch changed nothing

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ping/internal/eventlog"
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // Config tunes a Runner. The zero value of a field means its default.
@@ -91,13 +91,13 @@ const (
 )
 
 func (w *worker) run(ctx context.Context) {
-	wait := firstPause
+	backoff := firstPause
 	for {
 		s, err := w.open(ctx)
 		if err == nil {
 			err = s.run(ctx)
 			if s.applied {
-				wait = firstPause
+				backoff = firstPause
 			}
 			s.close(ctx)
 		}
@@ -107,12 +107,12 @@ func (w *worker) run(ctx context.Context) {
 		case errors.Is(err, errFenced):
 			w.logger.Info("projection's checkpoints were moved by someone else; reading them again")
 		default:
-			w.logger.Error("projection stands still and will be tried again", "error", err, "pause", wait)
+			w.logger.Error("projection stands still and will be tried again", "error", err, "pause", backoff)
 		}
-		if !pause.For(ctx, wait) {
+		if !wait.Sleep(ctx, backoff) {
 			return
 		}
-		wait = min(2*wait, maxPause)
+		backoff = min(2*backoff, maxPause)
 	}
 }
 
@@ -156,7 +156,7 @@ func (s *session) run(ctx context.Context) error {
 	var began time.Time // the last batch, or the last time that there was none to be found
 	woken := false
 	for {
-		if !pause.For(ctx, time.Until(began.Add(cmp.Or(s.projection.Interval, s.cfg.Interval)))) {
+		if !wait.Sleep(ctx, time.Until(began.Add(cmp.Or(s.projection.Interval, s.cfg.Interval)))) {
 			return ctx.Err()
 		}
 		if err := s.balance(ctx); err != nil {

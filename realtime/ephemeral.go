@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"ping/internal/ephemeral"
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 const (
@@ -143,7 +143,7 @@ func (h *Hub) tellGaps(ctx context.Context) error {
 			return nil
 		case <-h.began:
 		}
-		if !pause.For(ctx, gapPause) {
+		if !wait.Sleep(ctx, gapPause) {
 			return nil
 		}
 		for len(h.began) > 0 {
@@ -183,7 +183,7 @@ func (h *Hub) expire(ctx context.Context) error {
 	var shards sync.WaitGroup
 	for shard := range ephemeral.Shards {
 		shards.Go(func() {
-			for pause.For(ctx, expireSoon) {
+			for wait.Sleep(ctx, expireSoon) {
 				wait := expireAgain
 				next, some, err := h.ephemeral.Expire(ctx, shard)
 				if err == nil && some {

@@ -19,7 +19,7 @@ import (
 	"ping/internal/auth"
 	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // Hub is the realtime side of a node: it follows the log and hands each event
@@ -150,7 +150,7 @@ func (h *Hub) follow(ctx context.Context, p *partition) error {
 		}
 		if err != nil {
 			h.logger.Warn("tail cannot be read", "partition", p.id, "error", err)
-			if !pause.For(ctx, time.Second) {
+			if !wait.Sleep(ctx, time.Second) {
 				return nil
 			}
 			continue

@@ -21,9 +21,9 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/devservices"
 	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
-	"ping/internal/parts"
 	"ping/internal/testkit"
 	"ping/internal/web"
 )
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	t       testing.TB
 	pool    *pgxpool.Pool
-	nats    *parts.NATS
+	nats    *devservices.NATS
 	tokens  *auth.Tokens
 	tickets *auth.Tickets
 	redis   *redis.Client

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // pacer makes writes larger when there are too many of them. Writing to a
@@ -48,10 +48,10 @@ func (p *pacer) pace(ctx context.Context, took time.Duration, writes, frames int
 	if most := now.Add(pacedBurst + pacedMost); p.earned.After(most) {
 		p.earned = most // what was too much is forgiven: waiting is no punishment
 	}
-	wait := p.earned.Sub(now) - pacedBurst
+	delay := p.earned.Sub(now) - pacedBurst
 	p.mu.Unlock()
-	if wait <= 0 || frames >= pacedFrames*writes {
+	if delay <= 0 || frames >= pacedFrames*writes {
 		return
 	}
-	pause.For(ctx, wait)
+	wait.Sleep(ctx, delay)
 }

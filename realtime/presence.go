@@ -12,7 +12,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/ephemeral"
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 const (
@@ -36,7 +36,7 @@ func (h *Hub) present(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-h.people.woken:
-			if pause.For(ctx, presencePause) {
+			if wait.Sleep(ctx, presencePause) {
 				err = h.sayChanged(ctx)
 			}
 		case <-look.C:
@@ -275,11 +275,11 @@ func (h *Hub) see(ctx context.Context) error {
 			return nil
 		case <-h.sightings.woken:
 		}
-		if !pause.For(ctx, presencePause) {
+		if !wait.Sleep(ctx, presencePause) {
 			return nil
 		}
 		began := time.Now()
 		h.handOn(h.sightings.take())
-		pause.For(ctx, rest*time.Since(began))
+		wait.Sleep(ctx, rest*time.Since(began))
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 	"ping/migrations"
 )
 
@@ -118,7 +118,7 @@ func announce(out io.Writer, own *privateParts, addr string) {
 func (p *privateParts) writeEnv(cfg Config) error {
 	env := fmt.Sprintf("DATABASE_URL=%s\nREDIS_URL=%s\nNATS_URL=%s\nJWT_SECRET=%s\nPING_LIMITS=%s\n",
 		quote(cfg.DatabaseURL), quote(cfg.RedisURL), quote(cfg.NATSURL), quote(cfg.JWTSecret), quote(cfg.Limits.String()))
-	return parts.WriteFile(p.folder.Path("env"), []byte(env), 0o600)
+	return devservices.WriteFile(p.folder.Path("env"), []byte(env), 0o600)
 }
 
 // quote quotes text for a shell.

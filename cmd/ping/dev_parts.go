@@ -8,12 +8,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 )
 
 // privateParts are the parts that `ping dev` has started, and where all are.
 type privateParts struct {
-	folder      *parts.Folder
+	folder      *devservices.Folder
 	where       map[string]string          // part to how it is reached, for people
 	ended       map[string]<-chan struct{} // part to what is closed when it has ended
 	stops       []func() error             // in the order in which the parts were started
@@ -27,7 +27,7 @@ func startParts(ctx context.Context, path string, cfg *Config, logger *slog.Logg
 		where: map[string]string{"postgres": "as DATABASE_URL says", "redis": "as REDIS_URL says", "nats": "as NATS_URL says"},
 		ended: map[string]<-chan struct{}{},
 	}
-	if p.folder, err = parts.OpenFolder(path); err != nil {
+	if p.folder, err = devservices.OpenFolder(path); err != nil {
 		return nil, err
 	}
 	p.stops = append(p.stops, p.folder.Close)
@@ -48,13 +48,13 @@ func (p *privateParts) startPostgres(ctx context.Context, cfg *Config, _ *slog.L
 	if cfg.DatabaseURL != "" {
 		return nil
 	}
-	postgres, err := parts.StartPostgres(ctx, p.folder.Path("postgres"), parts.PostgresConfig{})
+	postgres, err := devservices.StartPostgres(ctx, p.folder.Path("postgres"), devservices.PostgresConfig{})
 	if err != nil {
 		return err
 	}
 	p.stops = append(p.stops, postgres.Stop)
 	p.ended["postgres"] = postgres.Ended()
-	cfg.DatabaseURL = postgres.URL(parts.PostgresDatabase)
+	cfg.DatabaseURL = postgres.URL(devservices.PostgresDatabase)
 	p.where["postgres"] = fmt.Sprintf("psql %s (by loopback: port %d, user and database ping, password in %s)",
 		quote(cfg.DatabaseURL), postgres.Port(), p.folder.Path("postgres", "password"))
 	return nil
@@ -64,7 +64,7 @@ func (p *privateParts) startRedis(ctx context.Context, cfg *Config, _ *slog.Logg
 	if cfg.RedisURL != "" {
 		return nil
 	}
-	redis, err := parts.StartRedis(ctx, p.folder.Path("redis"))
+	redis, err := devservices.StartRedis(ctx, p.folder.Path("redis"))
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (p *privateParts) startNATS(_ context.Context, cfg *Config, logger *slog.Lo
 	if cfg.NATSURL != "" {
 		return nil
 	}
-	server, err := parts.StartNATS(p.folder.Path("nats"), logger)
+	server, err := devservices.StartNATS(p.folder.Path("nats"), logger)
 	if err != nil {
 		return err
 	}

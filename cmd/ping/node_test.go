@@ -17,14 +17,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 	"ping/internal/testkit"
 )
 
 // world is what some nodes stand on together.
 type world struct {
 	cfg  Config
-	nats *parts.NATS
+	nats *devservices.NATS
 }
 
 func newWorld(t *testing.T) world {

@@ -15,8 +15,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
+	"ping/internal/devservices"
 	"ping/internal/limits"
-	"ping/internal/parts"
 	"ping/internal/testkit"
 )
 
@@ -24,7 +24,7 @@ import (
 type outage struct {
 	t            *testing.T // of the whole test
 	dir          string
-	redis        *parts.Redis
+	redis        *devservices.Redis
 	base         string
 	log          *testkit.Log
 	ada, bob     *client
@@ -55,7 +55,7 @@ func newOutage(t *testing.T) *outage {
 
 func (o *outage) start() {
 	o.t.Helper()
-	server, err := parts.StartRedis(o.t.Context(), o.dir)
+	server, err := devservices.StartRedis(o.t.Context(), o.dir)
 	require.NoError(o.t, err)
 	o.redis = server
 	o.t.Cleanup(func() {
@@ -147,7 +147,7 @@ func (o *outage) requireBack(t *testing.T) {
 // TestRedisOnDisk: a node says that its Redis keeps what is to be nowhere.
 func TestRedisOnDisk(t *testing.T) {
 	w := newWorld(t)
-	server, err := parts.StartRedis(t.Context(), t.TempDir(), "appendonly yes")
+	server, err := devservices.StartRedis(t.Context(), t.TempDir(), "appendonly yes")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	w.cfg.RedisURL = server.URL()

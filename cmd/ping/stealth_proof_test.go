@@ -17,8 +17,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"ping/internal/devservices"
 	"ping/internal/limits"
-	"ping/internal/parts"
 	"ping/internal/testkit"
 	"ping/migrations"
 )
@@ -29,9 +29,9 @@ type proof struct {
 	t        *testing.T
 	dir      string
 	cfg      Config
-	postgres *parts.Postgres
-	nats     *parts.NATS
-	redis    *parts.Redis
+	postgres *devservices.Postgres
+	nats     *devservices.NATS
+	redis    *devservices.Redis
 	pool     *pgxpool.Pool
 	rdb      *redis.Client
 	log      *testkit.Log // of the nodes, the embedded NATS, and what prints by package log
@@ -54,15 +54,15 @@ func newProof(t *testing.T) *proof {
 	log.SetOutput(p.log)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	var err error
-	p.postgres, err = parts.StartPostgres(t.Context(), filepath.Join(p.dir, "postgres"), parts.PostgresConfig{})
+	p.postgres, err = devservices.StartPostgres(t.Context(), filepath.Join(p.dir, "postgres"), devservices.PostgresConfig{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.postgres.Stop() }) // the test has ended it, unless it failed
-	p.nats, err = parts.StartNATS(filepath.Join(p.dir, "nats"), logger)
+	p.nats, err = devservices.StartNATS(filepath.Join(p.dir, "nats"), logger)
 	require.NoError(t, err)
 	t.Cleanup(func() { p.nats.Stop() })
 	p.startRedis()
 	p.cfg = Config{
-		DatabaseURL: p.postgres.URL(parts.PostgresDatabase), RedisURL: p.redis.URL(), NATSURL: p.nats.ClientURL(),
+		DatabaseURL: p.postgres.URL(devservices.PostgresDatabase), RedisURL: p.redis.URL(), NATSURL: p.nats.ClientURL(),
 		JWTSecret: strings.Repeat("s", minSecret), Drain: 100 * time.Millisecond, DatabaseConns: 12,
 	}
 	p.cfg.Limits, err = limits.Parse("send=1000/s")
@@ -86,7 +86,7 @@ func newProof(t *testing.T) *proof {
 
 func (p *proof) startRedis() {
 	p.t.Helper()
-	server, err := parts.StartRedis(p.t.Context(), filepath.Join(p.dir, "redis"))
+	server, err := devservices.StartRedis(p.t.Context(), filepath.Join(p.dir, "redis"))
 	require.NoError(p.t, err)
 	p.redis = server
 	p.t.Cleanup(func() { _ = server.Stop() }) // it may have ended

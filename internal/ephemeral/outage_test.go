@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
-	"ping/internal/parts"
+	"ping/internal/devservices"
 	"ping/internal/testkit"
 )
 
 // private starts a Redis of the test's own.
-func private(t *testing.T, dir string, lines ...string) *parts.Redis {
+func private(t *testing.T, dir string, lines ...string) *devservices.Redis {
 	t.Helper()
-	server, err := parts.StartRedis(t.Context(), dir, lines...)
+	server, err := devservices.StartRedis(t.Context(), dir, lines...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop() }) // the test may have ended it
 	return server

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
+	"ping/internal/devservices"
 	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
-	"ping/internal/parts"
 	"ping/internal/testkit"
 )
 
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // world is the parts that nodes share.
 type world struct {
 	pool   *pgxpool.Pool
-	broker *parts.NATS
+	broker *devservices.NATS
 	lane   *ephemeral.Store
 }
 
@@ -377,7 +377,7 @@ func TestErasureWithoutRedis(t *testing.T) {
 	w := newWorld(t)
 	log := w.open(t)
 	dir := t.TempDir()
-	server, err := parts.StartRedis(t.Context(), dir)
+	server, err := devservices.StartRedis(t.Context(), dir)
 	require.NoError(t, err)
 	options, err := redis.ParseURL(server.URL())
 	require.NoError(t, err)
@@ -407,7 +407,7 @@ func TestErasureWithoutRedis(t *testing.T) {
 		}
 		require.False(t, w.finished(t, p))
 		require.Empty(t, testkit.Marked(t, w.pool, w.broker.ClientURL(), p.marker), "all else is done")
-		server, err = parts.StartRedis(t.Context(), dir)
+		server, err = devservices.StartRedis(t.Context(), dir)
 		require.NoError(t, err)
 		t.Cleanup(stop)
 		w.requireFinished(t, p)

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
+	"ping/internal/devservices"
 	"ping/internal/eventlog"
-	"ping/internal/parts"
 	"ping/internal/testkit"
 )
 
@@ -92,7 +92,7 @@ func aGroup(t testing.TB, n *node) (group, owner domain.ID) {
 
 // aMirroredGroup starts a node on parts of its own, with a group whose events
 // the mirror holds.
-func aMirroredGroup(t testing.TB, configs ...eventlog.Config) (pool *pgxpool.Pool, broker *parts.NATS, n *node, group, owner domain.ID) {
+func aMirroredGroup(t testing.TB, configs ...eventlog.Config) (pool *pgxpool.Pool, broker *devservices.NATS, n *node, group, owner domain.ID) {
 	pool, broker = testkit.Pool(t), testkit.NATS(t)
 	n = open(t, pool, broker.ClientURL(), configs...)
 	group, owner = aGroup(t, n)

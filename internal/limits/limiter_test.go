@@ -18,7 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 	"ping/internal/testkit"
 )
 
@@ -224,7 +224,7 @@ func TestRedisAway(t *testing.T) {
 	folder, err := os.MkdirTemp("", "ping-limits-") // short, so that Redis's socket is at the same place again
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
-	server, err := parts.StartRedis(ctx, folder)
+	server, err := devservices.StartRedis(ctx, folder)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	options, err := redis.ParseURL(server.URL())
@@ -284,7 +284,7 @@ func TestRedisAway(t *testing.T) {
 		flood(t)
 	})
 	t.Run("a new one starts with whole limits", func(t *testing.T) {
-		server, err = parts.StartRedis(ctx, folder)
+		server, err = devservices.StartRedis(ctx, folder)
 		require.NoError(t, err)
 		require.Eventually(t, kept, 10*time.Second, 10*time.Millisecond)
 		require.Equal(t, 1, strings.Count(take(), "redis answers"))

@@ -18,7 +18,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 const (
@@ -221,7 +221,7 @@ func (c *courier) do(ctx context.Context, u *user, authenticated bool) error {
 			return fmt.Errorf("%w after %s: %w", errGaveUp, c.api.retryFor, p)
 		}
 		c.counts.retries.Add(1)
-		if !pause.For(ctx, backoff(n, p.after)) {
+		if !wait.Sleep(ctx, backoff(n, p.after)) {
 			return ctx.Err()
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // maxConnecting bounds how many sockets connect at the same time.
@@ -61,7 +61,7 @@ func (h *sockets) connect(s *socket) {
 			h.counts.outages.Add(1)
 		}
 		s.user.node.Add(1)
-		if !pause.For(h.ctx, backoff(int(s.vain.Add(1)), after)) {
+		if !wait.Sleep(h.ctx, backoff(int(s.vain.Add(1)), after)) {
 			return
 		}
 	}
@@ -124,7 +124,7 @@ func (h *sockets) lost(s *socket) {
 		n := int(s.vain.Add(1))
 		h.wg.Go(func() {
 			// What all lost at once they do not all come back for at once.
-			if pause.For(h.ctx, after+backoff(n, 0)) {
+			if wait.Sleep(h.ctx, after+backoff(n, 0)) {
 				h.connect(s)
 			}
 		})
@@ -139,7 +139,7 @@ func (h *sockets) reconnectLater(s *socket, afterMS int64) {
 	s.comeBack = h.clock.now() + int64(after)
 	was := s.link.generation()
 	h.wg.Go(func() {
-		if pause.For(h.ctx, after) && s.link.generation() == was {
+		if wait.Sleep(h.ctx, after) && s.link.generation() == was {
 			s.link.hangUp()
 		}
 	})

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ping/domain"
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // stored is a message as history holds it.
@@ -184,7 +184,7 @@ func (h *sockets) readOne(s *socket, c *courier, g gap) error {
 	for after := g.span.from - 1; after < g.span.to; {
 		c.begin(fasthttp.MethodGet, "/v1/conversations/"+conversation.idText+"/events?limit="+strconv.Itoa(pageSize)+"&after="+strconv.FormatInt(after, 10))
 		if err := c.do(h.ctx, s.user, true); err != nil {
-			if g.subscription.outside(err) && time.Since(began) < h.api.retryFor && pause.For(h.ctx, backoffFirst) {
+			if g.subscription.outside(err) && time.Since(began) < h.api.retryFor && wait.Sleep(h.ctx, backoffFirst) {
 				continue
 			}
 			return err

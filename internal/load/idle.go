@@ -10,7 +10,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // Users of an idle run are in blocks, and each block in groups that have all of
@@ -139,7 +139,7 @@ func (r *run) idle(ctx context.Context) {
 
 	_, before := r.servers.own()
 	began = time.Now()
-	pause.For(ctx, r.cfg.Quiet)
+	wait.Sleep(ctx, r.cfg.Quiet)
 	_, after := r.servers.own()
 	f.QuietSeconds = time.Since(began).Seconds()
 	if after > before { // a server that was restarted begins at 0
@@ -175,7 +175,7 @@ func (r *run) awaitLeast(ctx context.Context, most time.Duration) (settled bool)
 		if resident, _ := r.servers.own(); least < 0 || resident < least-least/100 {
 			least, since = resident, time.Now()
 		}
-		if !pause.For(ctx, min(time.Second, r.cfg.Quiet/4)) {
+		if !wait.Sleep(ctx, min(time.Second, r.cfg.Quiet/4)) {
 			return false
 		}
 	}

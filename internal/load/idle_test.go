@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 func (f *fake) idleConfig() Config {
@@ -111,7 +111,7 @@ func memoryOf(t *testing.T, pages, least int) *run {
 	ctx, end := context.WithCancel(t.Context())
 	var falling sync.WaitGroup
 	falling.Go(func() {
-		for pages > least && pause.For(ctx, 4*time.Millisecond) {
+		for pages > least && wait.Sleep(ctx, 4*time.Millisecond) {
 			pages = max(pages-pages/20, least)
 			write()
 		}

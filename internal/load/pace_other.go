@@ -6,10 +6,10 @@ import (
 	"context"
 	"time"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // sleepUntil waits until the run's clock shows due.
 func sleepUntil(ctx context.Context, c clock, due int64) {
-	pause.For(ctx, time.Duration(due-c.now()))
+	wait.Sleep(ctx, time.Duration(due-c.now()))
 }

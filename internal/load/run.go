@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // ErrFailed is returned by Run when the verdict is not "passed".
@@ -237,7 +237,7 @@ func (r *run) rates() func() string {
 const sampleEvery = 2 * time.Second
 
 func (r *run) keepSampling(ctx context.Context) {
-	for pause.For(ctx, sampleEvery) {
+	for wait.Sleep(ctx, sampleEvery) {
 		r.servers.sample()
 	}
 }
@@ -267,7 +267,7 @@ func (r *run) settle(ctx context.Context, head func(*conversation) int64) {
 	defer r.progress.phase("sockets catching up", total, func() int64 { return total - behind() }, nil)()
 	events, since := r.sockets.events.Load(), time.Now()
 	for behind() > 0 && time.Since(since) < r.cfg.Settle {
-		if !pause.For(ctx, 10*time.Millisecond) {
+		if !wait.Sleep(ctx, 10*time.Millisecond) {
 			return
 		}
 		if n := r.sockets.events.Load(); n != events {

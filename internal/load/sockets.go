@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // sockets are the streams of all users of a run. They stay connected, and
@@ -99,7 +99,7 @@ func (h *sockets) cut(s *socket) bool {
 
 // watch hangs up on servers that have been silent for three heartbeats.
 func (h *sockets) watch() {
-	for pause.For(h.ctx, time.Second) {
+	for wait.Sleep(h.ctx, time.Second) {
 		now := h.clock.now()
 		for _, s := range h.all {
 			if beat := s.heartbeat.Load(); beat > 0 && now-s.heard.Load() > 3*beat && !h.rests(s) {

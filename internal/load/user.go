@@ -12,7 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"ping/domain"
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // user is someone registered for this run.
@@ -132,7 +132,7 @@ func (u *user) renew(ctx context.Context, a *api, used *credentials) error {
 // keepCredentials renews each user's credentials in time and tells his
 // sockets, until ctx ends.
 func keepCredentials(ctx context.Context, a *api, users []*user) {
-	for pause.For(ctx, 5*time.Second) {
+	for wait.Sleep(ctx, 5*time.Second) {
 		for _, u := range users {
 			used := u.credentials.Load()
 			if time.Now().Before(used.renew) {

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 // listedWithin is how long after its end a stealth message may still be listed.
@@ -15,7 +15,7 @@ const listedWithin = time.Second
 // expired or been withdrawn: none may be listed, except one that is not known of
 // because its sending ended without an answer, until it expires.
 func (x *stealths) judgeLists(ctx context.Context) {
-	if x.sending.gaveUp != nil || !pause.For(ctx, time.Duration(x.lastEnd()-x.sending.clock.now())+listedWithin) {
+	if x.sending.gaveUp != nil || !wait.Sleep(ctx, time.Duration(x.lastEnd()-x.sending.clock.now())+listedWithin) {
 		return
 	}
 	all := x.sending.plan.conversations

@@ -7,7 +7,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"ping/internal/pause"
+	"ping/internal/wait"
 )
 
 const (
@@ -89,7 +89,7 @@ func (m *stealth) ends() (from, until int64) {
 func (x *stealths) settle(ctx context.Context) {
 	for {
 		waiting, until := x.waiting()
-		if waiting == 0 || x.sending.clock.now() > until || !pause.For(ctx, 100*time.Millisecond) {
+		if waiting == 0 || x.sending.clock.now() > until || !wait.Sleep(ctx, 100*time.Millisecond) {
 			return
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 	"ping/migrations"
 )
 
@@ -16,10 +16,10 @@ import (
 // the disk at every commit, as in production: for benchmarks. Tests take Pool.
 func DurablePool(b testing.TB) *pgxpool.Pool {
 	b.Helper()
-	postgres, err := parts.StartPostgres(context.Background(), filepath.Join(b.TempDir(), "postgres"), parts.PostgresConfig{})
+	postgres, err := devservices.StartPostgres(context.Background(), filepath.Join(b.TempDir(), "postgres"), devservices.PostgresConfig{})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, postgres.Stop()) })
-	url := postgres.URL(parts.PostgresDatabase)
+	url := postgres.URL(devservices.PostgresDatabase)
 	_, err = migrations.Up(context.Background(), url)
 	require.NoError(b, err)
 	config, err := pgxpool.ParseConfig(url)

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 )
 
 // clusterMasters is how many servers a cluster has, the fewest that can agree.
@@ -29,7 +29,7 @@ func RedisClusterURL(t testing.TB, lines ...string) string {
 	var nodes []*redis.Client
 	for i := range clusterMasters {
 		port, bus := ports[2*i], ports[2*i+1]
-		server, err := parts.StartRedis(context.Background(), filepath.Join(t.TempDir(), fmt.Sprint(i)), append([]string{
+		server, err := devservices.StartRedis(context.Background(), filepath.Join(t.TempDir(), fmt.Sprint(i)), append([]string{
 			"bind 127.0.0.1", fmt.Sprint("port ", port), fmt.Sprint("cluster-port ", bus),
 			"cluster-enabled yes", "cluster-node-timeout 2000", "databases 1",
 		}, lines...)...)

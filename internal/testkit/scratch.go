@@ -13,12 +13,12 @@ import (
 	"sync"
 	"syscall"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 	"ping/migrations"
 )
 
 // templateDatabase is the database that each test's is a copy of.
-const templateDatabase = parts.PostgresDatabase
+const templateDatabase = devservices.PostgresDatabase
 
 // scratch is the folder of one test binary and the parts that run in it, each
 // started when it is first asked for.
@@ -30,12 +30,12 @@ type scratch struct {
 	mu     sync.Mutex
 	folder string
 	lock   *os.File // held while the folder is in use
-	pg     *parts.Postgres
-	rd     *parts.Redis
+	pg     *devservices.Postgres
+	rd     *devservices.Redis
 	failed error // why a part did not start; the tests that follow hear it at once
 }
 
-func (s *scratch) postgres() (*parts.Postgres, error) {
+func (s *scratch) postgres() (*devservices.Postgres, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pg == nil && s.failed == nil {
@@ -44,7 +44,7 @@ func (s *scratch) postgres() (*parts.Postgres, error) {
 	return s.pg, s.failed
 }
 
-func (s *scratch) startPostgres() (*parts.Postgres, error) {
+func (s *scratch) startPostgres() (*devservices.Postgres, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -52,10 +52,10 @@ func (s *scratch) startPostgres() (*parts.Postgres, error) {
 	if err := copyTemplate(filepath.Dir(s.folder), folder); err != nil {
 		return nil, err
 	}
-	return parts.StartPostgres(context.Background(), folder, parts.PostgresConfig{Scratch: true})
+	return devservices.StartPostgres(context.Background(), folder, devservices.PostgresConfig{Scratch: true})
 }
 
-func (s *scratch) redis() (*parts.Redis, error) {
+func (s *scratch) redis() (*devservices.Redis, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rd == nil && s.failed == nil {
@@ -64,11 +64,11 @@ func (s *scratch) redis() (*parts.Redis, error) {
 	return s.rd, s.failed
 }
 
-func (s *scratch) startRedis() (*parts.Redis, error) {
+func (s *scratch) startRedis() (*devservices.Redis, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	return parts.StartRedis(context.Background(), filepath.Join(s.folder, "redis"))
+	return devservices.StartRedis(context.Background(), filepath.Join(s.folder, "redis"))
 }
 
 // open makes the folder, unless it is there, and removes those of test binaries
@@ -167,7 +167,7 @@ func copyTemplate(parent, folder string) error {
 
 // templateKey changes with all that a template is made from.
 func templateKey() (string, error) {
-	major, err := parts.PostgresMajor()
+	major, err := devservices.PostgresMajor()
 	if err != nil {
 		return "", err
 	}
@@ -200,7 +200,7 @@ func makeTemplate(parent, template string) error {
 	}
 	half := template + ".new"
 	ctx := context.Background()
-	postgres, err := parts.StartPostgres(ctx, half, parts.PostgresConfig{Scratch: true})
+	postgres, err := devservices.StartPostgres(ctx, half, devservices.PostgresConfig{Scratch: true})
 	if err != nil {
 		return err
 	}

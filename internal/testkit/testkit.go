@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"ping/internal/parts"
+	"ping/internal/devservices"
 )
 
 // What the tests of one binary share.
@@ -89,7 +89,7 @@ func Redis(t testing.TB) *redis.Client {
 	require.NoError(t, err)
 	options, err := redis.ParseURL(server.URL())
 	require.NoError(t, err)
-	options.DB = int(redisDatabases.Add(1)-1) % parts.RedisDatabases
+	options.DB = int(redisDatabases.Add(1)-1) % devservices.RedisDatabases
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() }) // the test may have closed it
 	require.NoError(t, client.FlushDB(context.Background()).Err())
@@ -97,9 +97,9 @@ func Redis(t testing.TB) *redis.Client {
 }
 
 // NATS returns a new NATS server with JetStream, stopped when the test ends.
-func NATS(t testing.TB) *parts.NATS {
+func NATS(t testing.TB) *devservices.NATS {
 	t.Helper()
-	n, err := parts.StartNATS(t.TempDir(), Logger(t))
+	n, err := devservices.StartNATS(t.TempDir(), Logger(t))
 	require.NoError(t, err)
 	t.Cleanup(n.Stop)
 	return n
@@ -117,7 +117,7 @@ func Logger(t testing.TB) *slog.Logger {
 
 // execute runs one statement on a connection of its own: no connection may be
 // open to a database that is copied or dropped.
-func execute(t testing.TB, postgres *parts.Postgres, statement string) {
+func execute(t testing.TB, postgres *devservices.Postgres, statement string) {
 	t.Helper()
 	ctx := context.Background() // also after the test's own has ended
 	conn, err := pgx.Connect(ctx, postgres.URL("postgres"))

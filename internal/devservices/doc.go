@@ -1,4 +1,4 @@
-// Package parts runs what Ping stands on, privately: Postgres and Redis as child
+// Package devservices runs what Ping stands on, privately: Postgres and Redis as child
 // processes from the real binaries, and NATS with JetStream inside this process.
 // `ping dev` and the tests use the same code; production brings its own.
 //
@@ -23,4 +23,4 @@
 // enter, so they need no password there. Postgres listens on loopback as well,
 // for tools that know no Unix sockets; that way in asks for the password in the
 // folder. NATS has no Unix sockets: its loopback port asks for a password too.
-package parts
+package devservices

@@ -1,13 +1,13 @@
-// Package pause waits, for as long as its caller is wanted.
-package pause
+// Package wait provides context-aware sleeping.
+package wait
 
 import (
 	"context"
 	"time"
 )
 
-// For waits for d; it returns false when ctx ends first, or has ended.
-func For(ctx context.Context, d time.Duration) bool {
+// Sleep waits for d. It returns false when ctx ends first, or has ended already.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
