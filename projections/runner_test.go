@@ -76,9 +76,13 @@ func (s *system) applied() {
 	for p, tip := range s.log.Tips() {
 		positions = append(positions, eventlog.At{Partition: p, Position: tip})
 	}
+	var names []string
+	for _, p := range BuiltIn() {
+		names = append(names, p.Name)
+	}
 	waiter := checkpoint.New(s.pool, s.log.Partitions())
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		err := waiter.Wait(context.Background(), positions, "timeline", "inbox", "directory")
+		err := waiter.Wait(context.Background(), positions, names...)
 		if errors.Is(err, checkpoint.ErrBehind) && time.Now().Before(deadline) {
 			continue
 		}
