@@ -38,7 +38,7 @@ func (c *commands) advanceRead(ctx context.Context, in *advanceReadInput) (*adva
 
 func (c *commands) mark(ctx context.Context, in *advanceReadInput, read domain.AdvanceRead) (*advanceReadOutput, error) {
 	cmd := command(in.ConversationID, read.Actor, in.Key, in.Request())
-	cmd.Forgettable = true // most markers of one who scrolls change nothing
+	cmd.SkipReceipt = true // most markers of one who scrolls change nothing
 	done, err := c.decide(ctx, cmd,
 		func(conversation *domain.Conversation, version int64) ([]domain.Event, error) {
 			advance := read

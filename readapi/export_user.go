@@ -192,7 +192,7 @@ func (e *export) flush() error {
 func (e *export) conversations(ctx context.Context) error {
 	separator := ""
 	for after := (domain.ID{}); ; {
-		joined, err := e.reads.log.Joined(ctx, e.user, after, exportPage)
+		joined, err := e.reads.log.JoinedConversations(ctx, e.user, after, exportPage)
 		if err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (e *export) conversations(ctx context.Context) error {
 func (e *export) events(ctx context.Context, stream domain.ID) error {
 	separator := ""
 	for after := int64(0); ; {
-		page, upTo, err := e.reads.log.ReadConcerning(ctx, stream, e.user, after, exportPage)
+		page, upTo, err := e.reads.log.ReadUserEvents(ctx, stream, e.user, after, exportPage)
 		if err != nil {
 			return err
 		}

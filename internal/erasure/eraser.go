@@ -172,7 +172,7 @@ func (e *Eraser) pass(ctx context.Context, users []domain.ID) error {
 		}
 		swept[user] = where
 	}
-	if err := e.log.Forgotten(ctx); err != nil {
+	if err := e.log.AwaitForgotten(ctx); err != nil {
 		return err
 	}
 	e.reached("forgotten")

@@ -43,7 +43,7 @@ func (w world) open(t *testing.T) *eventlog.Log {
 	t.Helper()
 	nc, err := eventlog.Connect(w.broker.ClientURL())
 	require.NoError(t, err)
-	log, err := eventlog.Open(t.Context(), w.pool, nc, eventlog.Config{Partitions: 4, Trust: 100 * time.Millisecond}, testkit.Logger(t))
+	log, err := eventlog.Open(t.Context(), w.pool, nc, eventlog.Config{Partitions: 4, MaxMemoryAge: 100 * time.Millisecond}, testkit.Logger(t))
 	require.NoError(t, err)
 	run(t, log.Run, nc.Close)
 	return log

@@ -28,7 +28,7 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 	errs := []error{e.redact(ctx, user, user, where)}
 	fleeting := e.lane.ForgetPresence(ctx, user)
 	for after := (domain.ID{}); ; {
-		joined, err := e.log.Joined(ctx, user, after, joinedPage)
+		joined, err := e.log.JoinedConversations(ctx, user, after, joinedPage)
 		if err != nil {
 			return where, errors.Join(append(errs, err)...)
 		}
@@ -111,7 +111,7 @@ func (e *Eraser) redact(ctx context.Context, stream, user domain.ID, where place
 
 func (e *Eraser) unmirror(ctx context.Context, where places) error {
 	for partition, positions := range where {
-		if err := e.log.Unmirror(ctx, partition, positions); err != nil {
+		if err := e.log.DeleteMirrored(ctx, partition, positions); err != nil {
 			return err
 		}
 		e.reached("unmirrored")

@@ -33,9 +33,9 @@ type Command struct {
 	// Fingerprint tells the request apart from others that carry the same key
 	// by mistake; see Fingerprint.
 	Fingerprint int64
-	// Forgettable says that repeating the command is harmless, so that nothing is
+	// SkipReceipt says that repeating the command is harmless, so that nothing is
 	// kept of it when it changes nothing: a retry is decided anew.
-	Forgettable bool
+	SkipReceipt bool
 	Actor       domain.ID
 	// CorrelationID and CausationID are kept with the events; zero for none.
 	CorrelationID domain.ID

@@ -142,17 +142,17 @@
 //     changed, the feeds let go of every event up to those heads, and keep none
 //     of them that comes in late: readers go to Postgres, pumps too.
 //   - A pump publishes from memory only if the last such look began less than
-//     Config.Trust ago (5 s). A node that cannot see Postgres has nothing new to
+//     Config.MaxMemoryAge ago (5 s). A node that cannot see Postgres has nothing new to
 //     publish anyway. By the same rule Recent hands out events, which streams
 //     replay to who was away for a short while.
 //
-// So 2 Trust after the transaction (Forgotten) no node publishes what was
-// overwritten, and Unmirror may delete it from JetStream, securely: the server
+// So 2 MaxMemoryAge after the transaction (AwaitForgotten) no node publishes what was
+// overwritten, and DeleteMirrored may delete it from JetStream, securely: the server
 // writes over the bytes, which takes it about 20 ms a message. Where they are
 // more than a hundred, the partition's mirror is emptied instead. It refuses
 // while the mirror is behind the events, which are then still to be published,
 // as they are now in Postgres. What remains is a message that was on its way for
-// longer than Trust, in a connection that hung; for it all is looked at a second
+// longer than MaxMemoryAge, in a connection that hung; for it all is looked at a second
 // time, a minute later (internal/erasure). The holes are like any others:
 // readers fill them from Postgres, pumps never do.
 //

@@ -189,7 +189,7 @@ func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
 			continue
 		}
 		res := Result{At: At{ln.log.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}
-		if r.keyed() && !r.Forgettable {
+		if r.keyed() && !r.SkipReceipt {
 			if err := ln.log.writeReceipt(ctx, r, res); err != nil {
 				return err
 			}

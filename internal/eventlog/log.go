@@ -44,10 +44,10 @@ type Config struct {
 	// AppendTimeout is how long a batch may wait for Postgres (10 s) before its
 	// commands are told ErrUnavailable.
 	AppendTimeout time.Duration
-	// Trust is how long events in memory are good for the mirror without a look
+	// MaxMemoryAge is how long events in memory are good for the mirror without a look
 	// at Postgres, which is where it is known when some were overwritten (5 s).
 	// It is the same on all nodes.
-	Trust time.Duration
+	MaxMemoryAge time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -61,8 +61,8 @@ func (c Config) withDefaults() Config {
 	if c.AppendTimeout <= 0 {
 		c.AppendTimeout = 10 * time.Second
 	}
-	if c.Trust <= 0 {
-		c.Trust = 5 * time.Second
+	if c.MaxMemoryAge <= 0 {
+		c.MaxMemoryAge = 5 * time.Second
 	}
 	return c
 }
@@ -295,8 +295,8 @@ func (l *Log) fillGaps(ctx context.Context) error {
 }
 
 // trusts reports whether events in memory are as they are in Postgres, or were
-// a moment ago: no longer than Forgotten waits.
-func (l *Log) trusts() bool { return time.Since(*l.looked.Load()) < l.cfg.Trust }
+// a moment ago: no longer than AwaitForgotten waits.
+func (l *Log) trusts() bool { return time.Since(*l.looked.Load()) < l.cfg.MaxMemoryAge }
 
 func (l *Log) tellGap() {
 	select {

@@ -136,9 +136,9 @@ SELECT DISTINCT stream FROM log.events
  WHERE type = 'member.added' AND (payload->>'user_id')::uuid = $1 AND stream > $2
  ORDER BY stream LIMIT $3`
 
-// Joined returns up to limit conversations with ids above after, in the order
+// JoinedConversations returns up to limit conversations with ids above after, in the order
 // of their ids, in which a user is or ever was.
-func (l *Log) Joined(ctx context.Context, user, after domain.ID, limit int) ([]domain.ID, error) {
+func (l *Log) JoinedConversations(ctx context.Context, user, after domain.ID, limit int) ([]domain.ID, error) {
 	rows, _ := l.pool.Query(ctx, readJoinedSQL, pgUUID(user), [16]byte(after), limit)
 	ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.ID, err error) {
 		return id, row.Scan((*[16]byte)(&id))

@@ -33,7 +33,7 @@ type redaction struct {
 // Redact overwrites what a user wrote or is called by in the events of a
 // stream, and the hashes of it. Call it when nothing of the user can follow
 // there. It returns the positions of all events that hold or held such things,
-// for Unmirror: also those that an earlier call, which may have been cut short,
+// for DeleteMirrored: also those that an earlier call, which may have been cut short,
 // has overwritten.
 func (l *Log) Redact(ctx context.Context, stream, user domain.ID) (positions []int64, err error) {
 	head, err := lookUp[int64](ctx, l, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
@@ -112,14 +112,14 @@ func (l *Log) overwrite(ctx context.Context, partition int, due []redaction) err
 	})
 }
 
-// Forgotten waits until no node publishes to the mirror what was overwritten
+// AwaitForgotten waits until no node publishes to the mirror what was overwritten
 // before the call: each has looked at Postgres since, or publishes nothing from
 // memory. What is on its way even then is very late.
-func (l *Log) Forgotten(ctx context.Context) error {
+func (l *Log) AwaitForgotten(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(2 * l.cfg.Trust):
+	case <-time.After(2 * l.cfg.MaxMemoryAge):
 		return nil
 	}
 }

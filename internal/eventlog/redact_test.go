@@ -94,7 +94,7 @@ func marked(t *testing.T, folder string) (paths []string) {
 
 func TestRedact(t *testing.T) {
 	pool, broker := testkit.Pool(t), testkit.NATS(t)
-	cfg := eventlog.Config{Partitions: 1, Trust: time.Second}
+	cfg := eventlog.Config{Partitions: 1, MaxMemoryAge: time.Second}
 	n, other := open(t, pool, broker.ClientURL(), cfg), open(t, pool, broker.ClientURL(), cfg)
 	group, owner, gone := aTalk(t, n)
 	requireMirrored(t, pool, broker.ClientURL(), 1)
@@ -134,13 +134,13 @@ SELECT count(*) FROM log.events WHERE actor = $1 AND type LIKE 'message.%' AND f
 	})
 	t.Run("makes what follows from memory end, and the mirror's bytes", func(t *testing.T) {
 		require.NotEmpty(t, marked(t, broker.Dir()), "it was there")
-		require.NoError(t, n.Forgotten(t.Context()))
+		require.NoError(t, n.AwaitForgotten(t.Context()))
 		for _, l := range []*node{n, other} {
 			require.Empty(t, recent(l, before), "no node tells it from memory")
 		}
-		require.NoError(t, n.Unmirror(t.Context(), 0, positions))
+		require.NoError(t, n.DeleteMirrored(t.Context(), 0, positions))
 		requireUnmarked(t, broker.Dir())
-		require.NoError(t, n.Unmirror(t.Context(), 0, positions), "a second time finds nothing")
+		require.NoError(t, n.DeleteMirrored(t.Context(), 0, positions), "a second time finds nothing")
 		requireHolesOnly(t, pool, broker.ClientURL(), len(positions))
 	})
 	t.Run("readers fill the holes, on each node", func(t *testing.T) {
@@ -189,33 +189,33 @@ func TestUnmirror(t *testing.T) {
 	t.Run("fails while the mirror is still to be given the events", func(t *testing.T) {
 		pool, broker := testkit.Pool(t), testkit.NATS(t)
 		broker.Stop()
-		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1, Trust: time.Second})
+		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1, MaxMemoryAge: time.Second})
 		group, _, gone := aTalk(t, n)
 		positions := n.redact(t, group, gone)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.Error(t, n.Unmirror(ctx, 0, positions))
+		require.Error(t, n.DeleteMirrored(ctx, 0, positions))
 		require.NoError(t, broker.Start())
-		require.Eventually(t, func() bool { return n.Unmirror(t.Context(), 0, positions) == nil }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return n.DeleteMirrored(t.Context(), 0, positions) == nil }, 20*time.Second, 10*time.Millisecond)
 		requireHolesOnly(t, pool, broker.ClientURL(), 0) // it was given what Postgres has by then
 		requireUnmarked(t, broker.Dir())
 	})
 	t.Run("a mirror with very many of them is emptied, and goes on", func(t *testing.T) {
 		pool, broker := testkit.Pool(t), testkit.NATS(t)
-		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1, Trust: time.Second})
+		n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1, MaxMemoryAge: time.Second})
 		group, owner, gone := aTalk(t, n)
 		for range 100 {
 			n.mustSend(t, group, gone, marker)
 		}
 		requireMirrored(t, pool, broker.ClientURL(), 1)
 		positions := n.redact(t, group, gone)
-		require.NoError(t, n.Forgotten(t.Context()))
-		require.NoError(t, n.Unmirror(t.Context(), 0, positions))
+		require.NoError(t, n.AwaitForgotten(t.Context()))
+		require.NoError(t, n.DeleteMirrored(t.Context(), 0, positions))
 		require.Zero(t, requireMirrored(t, pool, broker.ClientURL(), 1))
 		// The server deletes the files of what it has let go of in the background.
 		require.Eventually(t, func() bool { return len(marked(t, broker.Dir())) == 0 }, 20*time.Second, 10*time.Millisecond)
 		n.mustSend(t, group, owner, "and on it goes")
-		require.NoError(t, n.Unmirror(t.Context(), 0, positions), "a second time finds nothing")
+		require.NoError(t, n.DeleteMirrored(t.Context(), 0, positions), "a second time finds nothing")
 		require.Equal(t, 1, requireMirrored(t, pool, broker.ClientURL(), 1))
 		want := framesInLog(t, pool)[0]
 		require.Equal(t, want, readTail(t, t.Context(), n, 0, len(want)))
@@ -247,7 +247,7 @@ func TestUnmirror(t *testing.T) {
 // overwritten, so what it has in memory never reaches the mirror again.
 func TestTrust(t *testing.T) {
 	pool, broker := testkit.Pool(t), testkit.NATS(t)
-	cfg := eventlog.Config{Partitions: 1, Trust: time.Second}
+	cfg := eventlog.Config{Partitions: 1, MaxMemoryAge: time.Second}
 	n := open(t, pool, broker.ClientURL(), cfg)
 	own, err := pgxpool.NewWithConfig(t.Context(), pool.Config())
 	require.NoError(t, err)
@@ -261,7 +261,7 @@ func TestTrust(t *testing.T) {
 
 	own.Close() // from now on it has its memory and NATS
 	n.redact(t, group, gone)
-	require.NoError(t, n.Forgotten(t.Context()))
+	require.NoError(t, n.AwaitForgotten(t.Context()))
 	require.Empty(t, recent(cut, before), "nor do streams")
 	require.NoError(t, n.stop())
 	js := jetStream(t, broker.ClientURL())

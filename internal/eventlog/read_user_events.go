@@ -26,12 +26,12 @@ SELECT CASE WHEN e.type = 'member.added' THEN 9223372036854775807 ELSE e.version
  WHERE e.stream = $1 AND e.decisive AND e.type IN ('member.added', 'member.removed') AND (e.payload->>'user_id')::uuid = $2
  ORDER BY e.version DESC LIMIT 1`
 
-// ReadConcerning returns events of a stream, oldest first, that a user brought
+// ReadUserEvents returns events of a stream, oldest first, that a user brought
 // about or that say what he is there, and of a conversation what it is called,
 // as far as he was there to know it.
 // It looks through the versions after the given one and returns up to which; 0
 // when the stream has no more.
-func (l *Log) ReadConcerning(ctx context.Context, stream, user domain.ID, after int64, limit int) (events []*Event, upTo int64, err error) {
+func (l *Log) ReadUserEvents(ctx context.Context, stream, user domain.ID, after int64, limit int) (events []*Event, upTo int64, err error) {
 	const span = 5_000
 	head, err := lookUp[int64](ctx, l, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
 	var left int64

@@ -20,11 +20,11 @@ var ErrMirrorBehind = errors.New("the mirror has not caught up with what is to b
 // the partition's mirror is emptied instead: Postgres has all that was in it.
 const maxHoles = 100
 
-// Unmirror deletes events of a partition, as they were before Redact, from
+// DeleteMirrored deletes events of a partition, as they were before Redact, from
 // JetStream and from its disk. What stays are holes, which readers fill from
 // Postgres. It fails while the mirror is away or behind them. Call it once
-// Forgotten has returned: until then a node may publish them again as they were.
-func (l *Log) Unmirror(ctx context.Context, partition int, positions []int64) error {
+// AwaitForgotten has returned: until then a node may publish them again as they were.
+func (l *Log) DeleteMirrored(ctx context.Context, partition int, positions []int64) error {
 	if len(positions) == 0 {
 		return nil
 	}
