@@ -14,15 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func readme(t *testing.T) string {
+// document reads a document of the repository.
+func document(t *testing.T, path string) string {
 	t.Helper()
-	content, err := os.ReadFile("../../README.md")
+	content, err := os.ReadFile("../../" + path)
 	require.NoError(t, err)
 	return string(content)
 }
 
-func TestReadmeNamesEverySetting(t *testing.T) {
-	text := readme(t)
+func TestOperationsNameEverySetting(t *testing.T) {
+	text := document(t, "docs/operations.md")
 	for _, s := range settings {
 		fallback := " "
 		if s.fallback != "" {
@@ -33,10 +34,10 @@ func TestReadmeNamesEverySetting(t *testing.T) {
 	}
 }
 
-// TestReadmeTellsWhatToWatch: of the stream it names all metrics that there
-// are, and no other.
-func TestReadmeTellsWhatToWatch(t *testing.T) {
-	_, section, found := strings.Cut(readme(t), "### What to watch\n")
+// TestOperationsTellWhatToWatch: the section lists exactly the metrics of sockets
+// that a node has.
+func TestOperationsTellWhatToWatch(t *testing.T) {
+	_, section, found := strings.Cut(document(t, "docs/operations.md"), "## What to watch\n")
 	require.True(t, found)
 	section, _, _ = strings.Cut(section, "\n## ")
 	names := func(pattern, text string) (all []string) {
@@ -55,7 +56,7 @@ func TestReadmeConversation(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")
 	}
-	_, section, found := strings.Cut(readme(t), "## A first conversation\n")
+	_, section, found := strings.Cut(document(t, "README.md"), "## A first conversation\n")
 	require.True(t, found)
 	section, _, _ = strings.Cut(section, "\n## ")
 	var steps []string
