@@ -12,6 +12,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/checkpoint"
 	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
@@ -82,15 +83,15 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 	return nil
 }
 
-// operation describes what changes something; refusals are the codes of its own.
-func operation(method, path, id, summary string, status int, tag string, refusals ...string) huma.Operation {
+// operation describes what changes something; refusals are those of its own.
+func operation(method, path, id, summary string, status int, tag string, refusals ...*domain.Error) huma.Operation {
 	return web.Refuses(huma.Operation{
 		Method: method, Path: path, OperationID: id, Summary: summary, DefaultStatus: status, Tags: []string{tag}, Security: web.Bearer,
 	}, refusals...)
 }
 
 // reaching describes what others get to see; all of it shares one limit.
-func reaching(method, path, id, summary string, status int, tag string, refusals ...string) huma.Operation {
+func reaching(method, path, id, summary string, status int, tag string, refusals ...*domain.Error) huma.Operation {
 	return web.Limited(operation(method, path, id, summary, status, tag, refusals...), limits.Send)
 }
 
@@ -102,70 +103,70 @@ func open(op huma.Operation) huma.Operation {
 
 func (c *commands) registerAuth(api huma.API) {
 	huma.Register(api, web.Limited(open(operation(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated, "auth",
-		"email_invalid", "password_invalid", "name_invalid", "email_taken", "busy")), limits.Register), c.register)
+		errEmailInvalid, errPasswordInvalid, domain.ErrNameInvalid, errEmailTaken, web.ErrBusy)), limits.Register), c.register)
 	huma.Register(api, web.Limited(open(operation(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK, "auth",
-		"invalid_credentials", "busy")), limits.Login), c.login)
+		errInvalidCredentials, web.ErrBusy)), limits.Login), c.login)
 	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Exchange a refresh token for a new session", http.StatusOK, "auth",
-		"refresh_token_invalid")), c.refresh)
+		errRefreshTokenInvalid)), c.refresh)
 	huma.Register(api, operation(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
 	huma.Register(api, operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth",
-		auth.ErrTicketsUnavailable.Code), c.ticket)
+		auth.ErrTicketsUnavailable), c.ticket)
 }
 
 func (c *commands) registerUsers(api huma.API) {
 	huma.Register(api, operation(http.MethodDelete, "/v1/users/me", "erase-user", "Erase oneself, for good", http.StatusAccepted, "users",
-		"invalid_credentials", "busy", "rate_limited"), c.eraseUser)
+		errInvalidCredentials, web.ErrBusy, web.ErrRateLimited), c.eraseUser)
 	huma.Register(api, reaching(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users",
-		"name_invalid", "handle_invalid", "handle_taken", "bio_invalid", "avatar_url_invalid", "user_not_found"), c.changeProfile)
+		domain.ErrNameInvalid, domain.ErrHandleInvalid, domain.ErrHandleTaken, domain.ErrBioInvalid, domain.ErrAvatarInvalid, domain.ErrUserNotFound), c.changeProfile)
 	huma.Register(api, reaching(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users",
-		"user_not_found", "block_self", "too_many_blocked"), c.blockUser)
+		domain.ErrUserNotFound, domain.ErrBlockSelf, domain.ErrTooManyBlocked), c.blockUser)
 	huma.Register(api, reaching(http.MethodDelete, "/v1/users/me/blocks/{user_id}", "unblock-user", "Unblock a user", http.StatusNoContent, "users",
-		"user_not_found", "block_self"), c.unblockUser)
+		domain.ErrUserNotFound, domain.ErrBlockSelf), c.unblockUser)
 }
 
 func (c *commands) registerConversations(api huma.API) {
 	const conversation = "/v1/conversations/{conversation_id}"
 	huma.Register(api, reaching(http.MethodPost, "/v1/conversations", "create-conversation", "Create a conversation", http.StatusCreated, "conversations",
-		"user_not_found", "direct_with_self", "direct_needs_one", "conversation_kind", "name_invalid", "name_on_direct", "too_many_members", "blocked", "behind"), c.createConversation)
+		domain.ErrUserNotFound, domain.ErrDirectWithSelf, domain.ErrDirectNeedsOne, domain.ErrConversationKind, domain.ErrNameInvalid, domain.ErrNameOnDirect, domain.ErrTooManyMembers, domain.ErrBlocked, checkpoint.ErrBehind), c.createConversation)
 	huma.Register(api, reaching(http.MethodPatch, conversation, "rename-conversation", "Change a group's name or topic", http.StatusOK, "conversations",
-		"conversation_not_found", "forbidden", "direct_is_fixed", "name_invalid", "topic_invalid", "behind"), c.renameConversation)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrNameInvalid, domain.ErrTopicInvalid, checkpoint.ErrBehind), c.renameConversation)
 	huma.Register(api, reaching(http.MethodPut, conversation+"/read", "advance-read", "Mark as read", http.StatusOK, "conversations",
-		"conversation_not_found", "seq_invalid"), c.advanceRead)
+		domain.ErrConversationNotFound, domain.ErrSeqInvalid), c.advanceRead)
 	huma.Register(api, reaching(http.MethodPost, conversation+"/members", "add-member", "Add a member", http.StatusCreated, "members",
-		"conversation_not_found", "forbidden", "direct_is_fixed", "user_not_found", "role_invalid"), c.addMember)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrUserNotFound, domain.ErrRoleInvalid), c.addMember)
 	huma.Register(api, reaching(http.MethodPatch, conversation+"/members/{user_id}", "change-role", "Change a member's role, or hand ownership over", http.StatusOK, "members",
-		"conversation_not_found", "forbidden", "direct_is_fixed", "member_not_found", "role_invalid", "last_owner"), c.changeRole)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrMemberNotFound, domain.ErrRoleInvalid, domain.ErrLastOwner), c.changeRole)
 	huma.Register(api, reaching(http.MethodDelete, conversation+"/members/{user_id}", "remove-member", "Remove a member, or leave", http.StatusNoContent, "members",
-		"conversation_not_found", "forbidden", "direct_is_fixed"), c.removeMember)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed), c.removeMember)
 }
 
 func (c *commands) registerMessages(api huma.API) {
 	const messages = "/v1/conversations/{conversation_id}/messages"
 	const message = messages + "/{message_id}"
 	// about describes what is done to a message by who may write.
-	about := func(method, path, id, summary string, refusals ...string) huma.Operation {
+	about := func(method, path, id, summary string, refusals ...*domain.Error) huma.Operation {
 		return reaching(method, path, id, summary, http.StatusOK, "messages", append(refusals,
-			"conversation_not_found", "forbidden", "blocked", "user_erased", "message_not_found", "message_deleted")...)
+			domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, domain.ErrMessageNotFound, domain.ErrMessageDeleted)...)
 	}
 	huma.Register(api, reaching(http.MethodPost, messages, "send-message", "Send a message", http.StatusCreated, "messages",
-		"conversation_not_found", "forbidden", "blocked", "user_erased", "message_not_found", "body_empty", "body_too_long", "body_invalid"), c.sendMessage)
-	huma.Register(api, about(http.MethodPatch, message, "edit-message", "Edit a message", "body_empty", "body_too_long", "body_invalid", "behind"), c.editMessage)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, domain.ErrMessageNotFound, domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid), c.sendMessage)
+	huma.Register(api, about(http.MethodPatch, message, "edit-message", "Edit a message", domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid, checkpoint.ErrBehind), c.editMessage)
 	huma.Register(api, reaching(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages",
-		"conversation_not_found", "forbidden", "message_not_found"), c.deleteMessage)
-	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", "emoji_invalid", "too_many_reactions"), c.addReaction)
-	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", "emoji_invalid"), c.removeReaction)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrMessageNotFound), c.deleteMessage)
+	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", domain.ErrEmojiInvalid, domain.ErrTooManyReactions), c.addReaction)
+	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", domain.ErrEmojiInvalid), c.removeReaction)
 	huma.Register(api, about(http.MethodPut, message+"/pin", "pin-message", "Pin a message"), c.pinMessage)
 	huma.Register(api, about(http.MethodDelete, message+"/pin", "unpin-message", "Unpin a message"), c.unpinMessage)
 }
 
 func (c *commands) registerEphemeral(api huma.API) {
-	const conversation, away = "/v1/conversations/{conversation_id}", "ephemeral_unavailable"
+	const conversation = "/v1/conversations/{conversation_id}"
 	huma.Register(api, reaching(http.MethodPost, conversation+"/stealth", "send-stealth", "Send a message that is kept nowhere and expires", http.StatusCreated, "stealth",
-		"conversation_not_found", "forbidden", "blocked", "user_erased", "body_empty", "body_too_long", "body_invalid", "too_many_stealth", away), c.sendStealth)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid, ephemeral.ErrTooManyStealth, ephemeral.ErrUnavailable), c.sendStealth)
 	huma.Register(api, reaching(http.MethodDelete, conversation+"/stealth/{stealth_id}", "withdraw-stealth", "Take back a stealth message of one's own", http.StatusNoContent, "stealth",
-		"conversation_not_found", "forbidden", away), c.withdrawStealth)
+		domain.ErrConversationNotFound, domain.ErrForbidden, ephemeral.ErrUnavailable), c.withdrawStealth)
 	huma.Register(api, reaching(http.MethodPut, conversation+"/typing", "set-typing", "Be seen writing, without a stream", http.StatusNoContent, "presence",
-		"conversation_not_found", "forbidden", "blocked", "user_erased", away), c.typing)
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, ephemeral.ErrUnavailable), c.typing)
 }
 
 // alsoOK documents that a POST which creates may find its work done: it

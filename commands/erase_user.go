@@ -12,7 +12,7 @@ import (
 	"ping/internal/web"
 )
 
-var errPasswordWrong = &domain.Error{Code: errInvalidCredentials.Code, Message: "The password is wrong."}
+var errPasswordWrong = &domain.Error{Kind: domain.Unauthenticated, Code: errInvalidCredentials.Code, Message: "The password is wrong."}
 
 type eraseUserInput struct {
 	web.Write

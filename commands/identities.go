@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	errEmailTaken   = &domain.Error{Code: "email_taken", Message: "This e-mail address is registered; log in instead."}
-	errEmailInvalid = &domain.Error{Code: "email_invalid", Message: "This is not an e-mail address such as ada@example.org."}
+	errEmailTaken   = &domain.Error{Kind: domain.Conflict, Code: "email_taken", Message: "This e-mail address is registered; log in instead."}
+	errEmailInvalid = &domain.Error{Kind: domain.Unprocessable, Code: "email_invalid", Message: "This is not an e-mail address such as ada@example.org."}
 )
 
 // identities are the rows of the schema identity.

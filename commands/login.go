@@ -10,7 +10,7 @@ import (
 	"ping/internal/web"
 )
 
-var errInvalidCredentials = &domain.Error{Code: "invalid_credentials", Message: "The e-mail address or the password is wrong."}
+var errInvalidCredentials = &domain.Error{Kind: domain.Unauthenticated, Code: "invalid_credentials", Message: "The e-mail address or the password is wrong."}
 
 type loginInput struct {
 	web.Write

@@ -24,7 +24,7 @@ const (
 // to come back.
 const passwordPatience = 2 * time.Second
 
-var errPasswordInvalid = &domain.Error{Code: "password_invalid", Message: "A password has 8-72 bytes."}
+var errPasswordInvalid = &domain.Error{Kind: domain.Unprocessable, Code: "password_invalid", Message: "A password has 8-72 bytes."}
 
 // passwords hashes passwords on at most half of the processors: bcrypt is
 // slow on purpose, and a crowd logging in may not starve those who send.

@@ -18,7 +18,7 @@ import (
 // reads it. A used token is kept as long, to notice when it comes again.
 const sessionLife = "30 days"
 
-var errRefreshTokenInvalid = &domain.Error{Code: "refresh_token_invalid", Message: "This refresh token is not good any more; log in again."}
+var errRefreshTokenInvalid = &domain.Error{Kind: domain.Unauthenticated, Code: "refresh_token_invalid", Message: "This refresh token is not good any more; log in again."}
 
 // openSession begins a session and returns its first refresh token. Those of
 // the user's sessions that have ended are cleared away.

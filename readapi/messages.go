@@ -101,7 +101,7 @@ type MessagePage struct {
 	Previous *string       `json:"previous" doc:"Turns around: pass it as before if this page was asked for with after, else as after. It also finds what is sent later. Null on an empty page."`
 }
 
-var errOneDirection = &domain.Error{Code: "validation", Message: "Send at most one of before, after and around."}
+var errOneDirection = &domain.Error{Kind: domain.Unprocessable, Code: "validation", Message: "Send at most one of before, after and around."}
 
 func (r *reads) listMessages(ctx context.Context, in *listMessagesInput) (*output[MessagePage], error) {
 	asked := 0

@@ -8,7 +8,7 @@ import (
 	"ping/internal/web"
 )
 
-var errCursor = &domain.Error{Code: "cursor_invalid", Message: "A cursor is the next or previous of a page of the same list, as it was."}
+var errCursor = &domain.Error{Kind: domain.Unprocessable, Code: "cursor_invalid", Message: "A cursor is the next or previous of a page of the same list, as it was."}
 
 // encodeCursor makes an opaque cursor of the keys that a page ends with. The
 // list's name keeps cursors of different lists apart.

@@ -45,32 +45,33 @@ type Reads struct {
 // what is now.
 func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log, lane *ephemeral.Store) Reads {
 	r := &reads{pool: pool, log: log, checkpoints: checkpoint.New(pool, log.Partitions()), ephemeral: lane}
-	// get describes a read; refusals are the codes of its own.
-	get := func(path, id, summary, tag string, refusals ...string) huma.Operation {
+	// get describes a read; refusals are those of its own.
+	get := func(path, id, summary, tag string, refusals ...*domain.Error) huma.Operation {
 		return web.Refuses(huma.Operation{
 			Method: http.MethodGet, Path: path, OperationID: id, Summary: summary, Tags: []string{tag}, Security: web.Bearer,
 		}, refusals...)
 	}
-	const conversation, outside, cursor = "/v1/conversations/{conversation_id}", "conversation_not_found", "cursor_invalid"
+	const conversation = "/v1/conversations/{conversation_id}"
+	outside, cursor := domain.ErrConversationNotFound, errCursor
 	huma.Register(api, get("/v1/conversations", "list-conversations", "The inbox: newest activity first", "conversations", cursor), r.listConversations)
 	huma.Register(api, get(conversation, "get-conversation", "One conversation", "conversations", outside), r.getConversation)
 	huma.Register(api, get(conversation+"/members", "list-members", "Who is in it", "members", outside, cursor), r.listMembers)
 	huma.Register(api, get(conversation+"/messages", "list-messages", "History: newest first", "messages", outside, cursor), r.listMessages)
-	huma.Register(api, get(conversation+"/messages/{message_id}", "get-message", "One message", "messages", outside, "message_not_found"), r.getMessage)
+	huma.Register(api, get(conversation+"/messages/{message_id}", "get-message", "One message", "messages", outside, domain.ErrMessageNotFound), r.getMessage)
 	huma.Register(api, get(conversation+"/pins", "list-pins", "Pinned messages: the last one first", "messages", outside, cursor), r.listPins)
 	huma.Register(api, get(conversation+"/events", "list-events",
 		"The conversation's own log: oldest first, the frames as sent on the stream", "conversations", outside), r.listEvents)
-	huma.Register(api, get(conversation+"/stealth", "list-stealth", "Stealth messages that are alive: newest first", "stealth", outside, cursor, "ephemeral_unavailable"), r.listStealth)
-	huma.Register(api, get(conversation+"/presence", "list-presence", "Who is there", "presence", outside, cursor, "ephemeral_unavailable"), r.listPresence)
+	huma.Register(api, get(conversation+"/stealth", "list-stealth", "Stealth messages that are alive: newest first", "stealth", outside, cursor, ephemeral.ErrUnavailable), r.listStealth)
+	huma.Register(api, get(conversation+"/presence", "list-presence", "Who is there", "presence", outside, cursor, ephemeral.ErrUnavailable), r.listPresence)
 	huma.Register(api, get("/v1/users/me", "get-me", "One's own profile", "users"), r.getMe)
 	huma.Register(api, get("/v1/users/me/unread", "get-unread", "How much is unread in all, for a badge", "users"), r.getUnread)
 	huma.Register(api, get("/v1/users/me/blocks", "list-blocks", "Whom one has blocked", "users", cursor), r.listBlocks)
-	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users", "user_not_found"), r.getUser)
+	huma.Register(api, get("/v1/users/{user_id}", "get-user", "A public profile", "users", domain.ErrUserNotFound), r.getUser)
 	huma.Register(api, web.Limited(get("/v1/users", "find-users", "Users whose display name or handle begins so", "users", cursor), limits.Search), r.findUsers)
 	huma.Register(api, web.Limited(get("/v1/search", "search", "Messages that the caller may see: best first", "messages",
-		outside, cursor, "search_too_broad"), limits.Search), r.search)
+		outside, cursor, errSearchTooBroad), limits.Search), r.search)
 	huma.Register(api, web.Limited(exportOperation(get("/v1/users/me/export", "export-user", "All that is stored of oneself, as one JSON document", "users",
-		"user_not_found"), api.OpenAPI().Components.Schemas), limits.Search), r.exportUser)
+		domain.ErrUserNotFound), api.OpenAPI().Components.Schemas), limits.Search), r.exportUser)
 	return Reads{
 		Conversation: func(ctx context.Context, user, conversation domain.ID, at eventlog.At) (web.Conversation, error) {
 			if err := r.checkpoints.Wait(ctx, []eventlog.At{at}, inbox, timeline); err != nil {

@@ -26,7 +26,7 @@ const searchWindow = 400
 // very long histories.
 const searchTimeout = "1s"
 
-var errSearchTooBroad = &domain.Error{Code: "search_too_broad", Message: "This search takes too long; add a word, or name a conversation."}
+var errSearchTooBroad = &domain.Error{Kind: domain.Unprocessable, Code: "search_too_broad", Message: "This search takes too long; add a word, or name a conversation."}
 
 // The index is looked up once for each conversation of the caller, with the
 // words as the index has them there. IS NOT DISTINCT FROM keeps the planner

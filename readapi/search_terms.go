@@ -17,8 +17,8 @@ const (
 )
 
 var (
-	errSearchQuery = &domain.Error{Code: "validation", Message: "q is Unicode text of 1-200 characters, without NUL."}
-	errSearchTerms = &domain.Error{Code: "validation", Message: "q has at most 20 words; leave some out."}
+	errSearchQuery = &domain.Error{Kind: domain.Unprocessable, Code: "validation", Message: "q is Unicode text of 1-200 characters, without NUL."}
+	errSearchTerms = &domain.Error{Kind: domain.Unprocessable, Code: "validation", Message: "q has at most 20 words; leave some out."}
 )
 
 // unspaced are the scripts that put no spaces between words, and emoji: of

@@ -102,7 +102,7 @@ type findUsersInput struct {
 	Cursor string `query:"cursor" doc:"The next of the page before."`
 }
 
-var errQuery = &domain.Error{Code: "validation", Message: "query is Unicode text without NUL characters."}
+var errQuery = &domain.Error{Kind: domain.Unprocessable, Code: "validation", Message: "query is Unicode text without NUL characters."}
 
 func (r *reads) findUsers(ctx context.Context, in *findUsersInput) (*output[web.Page[web.User]], error) {
 	if !storable(in.Query) {

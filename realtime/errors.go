@@ -10,15 +10,14 @@ import (
 
 // The refusals before the upgrade, in problem+json.
 var (
-	errUpgradeRequired = &domain.Error{Code: "upgrade_required", Message: "This is a WebSocket: send an upgrade request, version 13, over HTTP/1.1."}
-	errSubprotocol     = &domain.Error{Code: "subprotocol_required", Message: "Offer the subprotocol " + Subprotocol + " in Sec-WebSocket-Protocol."}
-	errOrigin          = &domain.Error{Code: "origin_not_allowed", Message: "Pages of this origin may not open a stream here."}
-	errShuttingDown    = &domain.Error{Code: "shutting_down", Message: "This node is shutting down; try again, and another will answer."}
+	errSubprotocol  = &domain.Error{Code: "subprotocol_required", Kind: domain.InvalidRequest, Message: "Offer the subprotocol " + Subprotocol + " in Sec-WebSocket-Protocol."}
+	errOrigin       = &domain.Error{Code: "origin_not_allowed", Kind: domain.Forbidden, Message: "Pages of this origin may not open a stream here."}
+	errShuttingDown = &domain.Error{Code: "shutting_down", Kind: domain.Unavailable, Message: "This node is shutting down; try again, and another will answer."}
 )
 
 // upgradeRefusals are all of them.
 var upgradeRefusals = []*domain.Error{
-	errUpgradeRequired, errSubprotocol, errOrigin, errShuttingDown, web.ErrBusy, web.ErrUnauthenticated, auth.ErrTicketInvalid,
+	web.ErrUpgradeRequired, errSubprotocol, errOrigin, errShuttingDown, web.ErrBusy, web.ErrUnauthenticated, auth.ErrTicketInvalid,
 	auth.ErrTicketsUnavailable,
 }
 

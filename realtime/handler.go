@@ -68,7 +68,7 @@ func (h *Hub) check(r *http.Request) error {
 		return errShuttingDown
 	case r.ProtoMajor != 1 || !websocket.IsWebSocketUpgrade(r) || r.Header.Get("Sec-Websocket-Version") != "13" ||
 		!keyValid(r.Header.Get("Sec-Websocket-Key")):
-		return errUpgradeRequired
+		return web.ErrUpgradeRequired
 	case !slices.Contains(websocket.Subprotocols(r), Subprotocol):
 		return errSubprotocol
 	case !h.originAllowed(r):

@@ -23,5 +23,5 @@ func Describe(api *huma.OpenAPI) {
 			{Name: "Sec-WebSocket-Protocol", In: "header", Required: true, Schema: text, Example: Subprotocol},
 		},
 		Responses: map[string]*huma.Response{"101": {Description: "The stream begins."}},
-	}, errUpgradeRequired.Code, errSubprotocol.Code, errOrigin.Code, errShuttingDown.Code, web.ErrBusy.Code, auth.ErrTicketInvalid.Code, auth.ErrTicketsUnavailable.Code)))
+	}, web.ErrUpgradeRequired, errSubprotocol, errOrigin, errShuttingDown, web.ErrBusy, auth.ErrTicketInvalid, auth.ErrTicketsUnavailable)))
 }

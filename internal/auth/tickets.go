@@ -23,10 +23,10 @@ const TicketLife = 30 * time.Second
 const patience = 500 * time.Millisecond
 
 // ErrTicketInvalid refuses a ticket that was used, has expired or never was.
-var ErrTicketInvalid = &domain.Error{Code: "ticket_invalid", Message: "This ticket was used or has expired; ask for a new one."}
+var ErrTicketInvalid = &domain.Error{Kind: domain.Unauthenticated, Code: "ticket_invalid", Message: "This ticket was used or has expired; ask for a new one."}
 
 // ErrTicketsUnavailable says that Redis, where tickets are, does not answer.
-var ErrTicketsUnavailable = &domain.Error{Code: "tickets_unavailable",
+var ErrTicketsUnavailable = &domain.Error{Kind: domain.Unavailable, Code: "tickets_unavailable",
 	Message: "Tickets are away for the moment; try again shortly. Who can send a header opens the stream with the access token."}
 
 // Tickets are given to browsers, whose WebSockets cannot send a header. A

@@ -18,8 +18,8 @@ import (
 
 // The refusals of this package.
 var (
-	ErrBehind   = &domain.Error{Code: "behind", Message: "The read model has not caught up with Ping-Min-Position yet; try again shortly."}
-	ErrPosition = &domain.Error{Code: "position_invalid",
+	ErrBehind   = &domain.Error{Kind: domain.Unavailable, Code: "behind", Message: "The read model has not caught up with Ping-Min-Position yet; try again shortly."}
+	ErrPosition = &domain.Error{Kind: domain.InvalidRequest, Code: "position_invalid",
 		Message: "Ping-Min-Position is what a write answered as Ping-Position, such as 7:1042; several are separated by commas."}
 )
 

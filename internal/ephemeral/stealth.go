@@ -27,7 +27,7 @@ const (
 )
 
 // ErrTooManyStealth says that a conversation has MaxAlive already.
-var ErrTooManyStealth = &domain.Error{Code: "too_many_stealth",
+var ErrTooManyStealth = &domain.Error{Kind: domain.Unprocessable, Code: "too_many_stealth",
 	Message: "This conversation has 1,000 stealth messages alive; wait until some have expired."}
 
 // ErrKeyReused says that an Idempotency-Key was used with another request.

@@ -26,7 +26,7 @@ const (
 
 // ErrUnavailable says that Redis does not answer. Whether the call had an
 // effect is not known.
-var ErrUnavailable = &domain.Error{Code: "ephemeral_unavailable",
+var ErrUnavailable = &domain.Error{Kind: domain.Unavailable, Code: "ephemeral_unavailable",
 	Message: "Stealth messages, typing and presence are away for the moment; messages are not affected. Try again with the same Idempotency-Key."}
 
 // Store is the lane, in Redis. It is safe for concurrent use.

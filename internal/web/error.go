@@ -45,9 +45,9 @@ func (e *Error) GetHeaders() http.Header { return e.header }
 // ContentType is that of a problem, whatever the client prefers.
 func (e *Error) ContentType(string) string { return "application/problem+json" }
 
-// newError makes the answer for a refusal whose code is in the table.
+// newError makes the answer for a refusal.
 func newError(refusal *domain.Error, cause error) *Error {
-	status := statuses[refusal.Code]
+	status := statusOf(refusal)
 	e := &Error{Title: title(status), Status: status, Detail: refusal.Message, Code: refusal.Code, cause: cause}
 	switch status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
@@ -59,7 +59,7 @@ func newError(refusal *domain.Error, cause error) *Error {
 }
 
 func title(status int) string {
-	if status == statusClientGone {
+	if status == statusClientClosed {
 		return "Client Closed Request"
 	}
 	return http.StatusText(status)
@@ -82,38 +82,26 @@ var setUpHuma = sync.OnceFunc(func() {
 	}
 })
 
-// fromHuma gives an error of huma its code. With status 500 huma passes on
-// an error that a handler returned: that one has an answer of its own.
+// fromHuma makes the answer for an error of huma's. With status 500 huma passes on what a handler returned, which has
+// an answer of its own.
 func fromHuma(status int, message string, errs []error) *Error {
 	for _, err := range errs {
-		if made, ok := err.(*Error); ok {
-			return made
+		if answered, ok := err.(*Error); ok {
+			return answered
 		}
 	}
-	code := ""
-	switch status {
-	case http.StatusInternalServerError:
-		if message == "cannot read request body" {
-			return newError(errClientGone, nil)
-		}
-		if len(errs) > 0 {
+	if status == http.StatusInternalServerError {
+		switch {
+		case message == "cannot read request body":
+			return newError(errClientClosed, nil)
+		case len(errs) > 0:
 			return problem(errs[0])
 		}
-		code, message = errInternal.Code, errInternal.Message
-	case http.StatusNotFound:
-		code = errNotFound.Code
-	case http.StatusMethodNotAllowed:
-		code = errMethodNotAllowed.Code
-	case http.StatusRequestTimeout:
-		code = "request_timeout"
-	case http.StatusRequestEntityTooLarge:
-		code = "body_too_large"
-	case http.StatusUnsupportedMediaType:
-		code, message = "unsupported_media_type", "Send JSON: Content-Type: application/json."
-	default:
-		code = "validation"
 	}
-	e := &Error{Title: title(status), Status: status, Detail: message, Code: code}
+	if refusal := ofStatus[status]; refusal != nil {
+		return newError(refusal, nil)
+	}
+	e := &Error{Title: title(status), Status: status, Detail: message, Code: errValidation.Code}
 	for _, err := range errs {
 		if d, ok := err.(huma.ErrorDetailer); ok {
 			detail := d.ErrorDetail()
@@ -123,4 +111,14 @@ func fromHuma(status int, message string, errs []error) *Error {
 		}
 	}
 	return e
+}
+
+// ofStatus are the refusals for the statuses with which huma and echo answer by themselves.
+var ofStatus = map[int]*domain.Error{
+	http.StatusInternalServerError:   errInternal,
+	http.StatusNotFound:              errNotFound,
+	http.StatusMethodNotAllowed:      errMethodNotAllowed,
+	http.StatusRequestTimeout:        errRequestTimeout,
+	http.StatusRequestEntityTooLarge: errBodyTooLarge,
+	http.StatusUnsupportedMediaType:  errMediaType,
 }

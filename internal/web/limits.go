@@ -83,7 +83,7 @@ func LimitLogin(limiter *limits.Limiter) func(ctx context.Context, email string)
 }
 
 func rateLimited(d limits.Decision) *Error {
-	e := newError(errRateLimited, nil)
+	e := newError(ErrRateLimited, nil)
 	e.header.Set("Retry-After", strconv.Itoa(max(1, seconds(d.RetryAfter))))
 	return e
 }

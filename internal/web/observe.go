@@ -116,12 +116,7 @@ func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 }
 
 func fromEcho(err *echo.HTTPError) *Error {
-	switch err.Code {
-	case http.StatusNotFound:
-		return newError(errNotFound, nil)
-	case http.StatusMethodNotAllowed:
-		return newError(errMethodNotAllowed, nil)
-	case http.StatusInternalServerError:
+	if err.Code == http.StatusInternalServerError {
 		return newError(errInternal, err)
 	}
 	return fromHuma(err.Code, fmt.Sprint(err.Message), nil)

@@ -9,15 +9,18 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"ping/domain"
+	"ping/internal/checkpoint"
 )
 
 // refusalsKey is where an operation's metadata names its own refusals.
 const refusalsKey = "refusals"
 
-// Refuses names the codes that an operation may answer beside those that follow
-// from what it is (see refusalsOf), for the contract.
-func Refuses(op huma.Operation, codes ...string) huma.Operation {
-	return withMetadata(op, refusalsKey, codes)
+// Refuses adds to the contract the refusals that an operation may answer, besides those that follow from what it is
+// (see refusalsOf).
+func Refuses(op huma.Operation, refusals ...*domain.Error) huma.Operation {
+	return withMetadata(op, refusalsKey, refusals)
 }
 
 // withMetadata notes something with an operation.
@@ -28,52 +31,46 @@ func withMetadata(op huma.Operation, key string, value any) huma.Operation {
 	return op
 }
 
-// refusalsOf returns every code that an operation may answer, sorted.
-func refusalsOf(op *huma.Operation) []string {
-	codes := []string{"validation", "internal", "unavailable", "client_gone"}
-	if own, ok := op.Metadata[refusalsKey].([]string); ok {
-		codes = append(codes, own...)
+// refusalsOf returns every refusal that an operation may answer, sorted by code.
+func refusalsOf(op *huma.Operation) []*domain.Error {
+	refusals := []*domain.Error{errValidation, errInternal, errUnavailable}
+	if own, ok := op.Metadata[refusalsKey].([]*domain.Error); ok {
+		refusals = append(refusals, own...)
 	}
 	if _, limited := op.Metadata[limitKey]; limited {
-		codes = append(codes, errRateLimited.Code)
+		refusals = append(refusals, ErrRateLimited)
 	}
 	if len(op.Security) > 0 {
-		codes = append(codes, ErrUnauthenticated.Code)
+		refusals = append(refusals, ErrUnauthenticated)
 	}
 	if op.Method == http.MethodGet {
-		codes = append(codes, "position_invalid", "behind")
+		refusals = append(refusals, checkpoint.ErrPosition, checkpoint.ErrBehind)
 	} else {
-		codes = append(codes, ErrKeyInvalid.Code, errKeyReused.Code, errOverloaded.Code, errShuttingDown.Code)
+		refusals = append(refusals, ErrKeyInvalid, errKeyReused, errOverloaded, errShuttingDown)
 	}
 	if op.RequestBody != nil {
-		codes = append(codes, "body_too_large", "unsupported_media_type", "request_timeout")
+		refusals = append(refusals, errBodyTooLarge, errMediaType, errRequestTimeout)
 	}
-	slices.Sort(codes)
-	return slices.Compact(codes)
+	slices.SortFunc(refusals, func(a, b *domain.Error) int { return strings.Compare(a.Code, b.Code) })
+	return slices.CompactFunc(refusals, func(a, b *domain.Error) bool { return a.Code == b.Code })
 }
 
-// documentRefusals writes the operation's refusals into the contract, by their
-// status.
+// documentRefusals adds the operation's refusals to the contract, by status.
 func documentRefusals(api *huma.OpenAPI, op *huma.Operation) {
 	delete(op.Responses, "default")
 	schema := errorSchema(api.Components.Schemas)
-	for _, code := range refusalsOf(op) {
-		status := statuses[code]
-		if status == 0 {
-			panic("operation " + op.OperationID + " names the unknown code " + code) // at start, so a test sees it
-		}
-		if status == statusClientGone {
-			continue // nobody is there to read it
-		}
+	for _, refusal := range refusalsOf(op) {
+		documentCode(api.Components.Schemas.SchemaFromRef(schema.Ref), refusal.Code)
+		status := statusOf(refusal)
 		key := strconv.Itoa(status)
 		r := op.Responses[key]
 		if r == nil {
 			r = &huma.Response{Content: map[string]*huma.MediaType{"application/problem+json": {
-				Schema: schema, Example: &Error{Title: title(status), Status: status, Detail: detailOf(code), Code: code},
+				Schema: schema, Example: &Error{Title: title(status), Status: status, Detail: refusal.Message, Code: refusal.Code},
 			}}}
 			op.Responses[key] = r
 		}
-		r.Description = strings.TrimPrefix(r.Description+", "+code, ", ")
+		r.Description = strings.TrimPrefix(r.Description+", "+refusal.Code, ", ")
 		if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 			r.Headers = map[string]*huma.Param{"Retry-After": {
 				Description: "Seconds after which to try again.", Schema: &huma.Schema{Type: huma.TypeInteger}, Example: 1,
@@ -82,20 +79,20 @@ func documentRefusals(api *huma.OpenAPI, op *huma.Operation) {
 	}
 }
 
-// detailOf explains a code in an example.
-func detailOf(code string) string {
-	return strings.ReplaceAll(code, "_", " ") + ": what happened and what to do."
-}
-
-// errorSchema is that of Error, with every code.
+// errorSchema is the schema of Error, whose codes documentCode adds. Those given here belong to no operation.
 func errorSchema(registry huma.Registry) *huma.Schema {
-	of := reflect.TypeFor[Error]()
-	ref := registry.Schema(of, true, "Error")
-	code := registry.SchemaFromRef(ref.Ref).Properties["code"]
-	if code.Enum == nil {
-		for _, known := range slices.Sorted(maps.Keys(statuses)) {
-			code.Enum = append(code.Enum, known)
-		}
+	ref := registry.Schema(reflect.TypeFor[Error](), true, "Error")
+	for _, refusal := range []*domain.Error{errNotFound, errMethodNotAllowed, errClientClosed} {
+		documentCode(registry.SchemaFromRef(ref.Ref), refusal.Code)
 	}
 	return ref
+}
+
+// documentCode adds a code to those of Error, in order.
+func documentCode(schema *huma.Schema, code string) {
+	known := schema.Properties["code"]
+	i, found := slices.BinarySearchFunc(known.Enum, code, func(a any, b string) int { return strings.Compare(a.(string), b) })
+	if !found {
+		known.Enum = slices.Insert(known.Enum, i, any(code))
+	}
 }

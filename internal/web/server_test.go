@@ -9,7 +9,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,10 +94,10 @@ func TestErrors(t *testing.T) {
 		"no database":            {eventlog.ErrUnavailable, 503, "unavailable", true, false},
 		"too slow":               {context.DeadlineExceeded, 503, "unavailable", true, false},
 		"busy":                   {web.ErrBusy, 503, "busy", true, false},
-		"too often":              {&domain.Error{Code: "rate_limited", Message: "x"}, 429, "rate_limited", true, false},
+		"too often":              {&domain.Error{Kind: domain.TooMany, Code: "rate_limited", Message: "x"}, 429, "rate_limited", true, false},
 		"a client that went":     {context.Canceled, 499, "client_gone", false, false},
 		"unknown":                {errors.New("disk 7 is on fire"), 500, "internal", false, true},
-		"an unlisted code":       {&domain.Error{Code: "unheard_of", Message: "x"}, 500, "internal", false, true},
+		"no kind":                {&domain.Error{Code: "unheard_of", Message: "x"}, 500, "internal", false, true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -253,25 +256,45 @@ func TestDocs(t *testing.T) {
 	require.Empty(t, regexp.MustCompile(`(src|href)="(https?:)?//`).FindString(w.Body.String()))
 }
 
-// TestEveryDomainErrorHasAStatus reads the domain's errors from its source, so
-// that a new one without a row in the table fails here.
-func TestEveryDomainErrorHasAStatus(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "..", "domain", "errors.go"), nil, 0)
-	require.NoError(t, err)
-	codes := 0
-	ast.Inspect(file, func(n ast.Node) bool {
-		literal, ok := n.(*ast.CompositeLit)
-		if !ok || len(literal.Elts) != 2 {
-			return true
+// TestEveryErrorHasAKind reads the refusals from the source of the whole module, so that one without a kind, which
+// would be answered with 500, fails here. In domain the compiler requires all fields.
+func TestEveryErrorHasAKind(t *testing.T) {
+	found := 0
+	require.NoError(t, filepath.WalkDir(filepath.Join("..", ".."), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
 		}
-		code := strings.Trim(literal.Elts[0].(*ast.BasicLit).Value, `"`)
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			literal, ok := n.(*ast.CompositeLit)
+			if ok && types.ExprString(literal.Type) == "domain.Error" {
+				found++
+				require.True(t, slices.ContainsFunc(literal.Elts, func(e ast.Expr) bool {
+					field, keyed := e.(*ast.KeyValueExpr)
+					return keyed && types.ExprString(field.Key) == "Kind"
+				}), "%s: an error needs a kind: %s", path, types.ExprString(literal))
+			}
+			return true
+		})
+		return nil
+	}))
+	require.Greater(t, found, 20, "the errors were found")
+}
+
+// TestKinds: each kind has a status of its own.
+func TestKinds(t *testing.T) {
+	seen := map[int]bool{}
+	for kind := domain.InvalidRequest; kind <= domain.Internal; kind++ {
 		var e *web.Error
-		require.ErrorAs(t, web.Problem(&domain.Error{Code: code, Message: "x"}), &e)
-		require.Equal(t, code, e.Code, "%s needs a row in statuses", code)
-		codes++
-		return true
-	})
-	require.Greater(t, codes, 10)
+		require.ErrorAs(t, web.Problem(&domain.Error{Kind: kind, Code: "x", Message: "x"}), &e)
+		require.Equal(t, "x", e.Code, "kind %d needs a row in statuses", kind)
+		require.False(t, seen[e.Status], e.Status)
+		seen[e.Status] = true
+	}
+	require.Len(t, seen, 9)
 }
 
 func TestHTTPServer(t *testing.T) {
