@@ -66,25 +66,12 @@ func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOu
 	return &memberOutput{Status: http.StatusCreated, Written: written(done), Body: web.Member{UserID: added.UserID, Role: added.Role}}, nil
 }
 
-// roleOf asks a conversation's state for a role: a decision that decides
-// nothing. ErrUserNotFound when the user has left meanwhile.
+// roleOf returns a member's role; ErrUserNotFound when the user is not a member.
 func (c *commands) roleOf(ctx context.Context, conversation, user domain.ID) (domain.Role, error) {
-	roles := make(chan domain.Role, 1) // the decision may run again after ctx has ended
-	_, err := c.decide(ctx, eventlog.Command{Stream: conversation, Actor: user},
-		func(state *domain.Conversation, _ int64) ([]domain.Event, error) {
-			select {
-			case <-roles:
-			default:
-			}
-			roles <- state.Members[user].Role
-			return nil, nil
-		})
-	if err != nil {
-		return domain.NoRole, err
+	role, _, err := eventlog.Inspect(ctx, c.log, eventlog.Conversations, conversation,
+		func(state *domain.Conversation) domain.Role { return state.Members[user].Role })
+	if err == nil && role == domain.NoRole {
+		err = domain.ErrUserNotFound
 	}
-	role := <-roles
-	if role == domain.NoRole {
-		return domain.NoRole, domain.ErrUserNotFound
-	}
-	return role, nil
+	return role, err
 }

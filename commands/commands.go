@@ -193,7 +193,7 @@ func written(r eventlog.Result) web.Written { return web.WrittenAt(r.At.String()
 
 // payload decodes an event that this node or another one recorded.
 func payload[E domain.Event](e *eventlog.Event) (E, error) {
-	decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+	decoded, err := e.Decode()
 	if err != nil {
 		return *new(E), fmt.Errorf("decode event %s: %w", e.ID, err)
 	}

@@ -78,26 +78,9 @@ func (c *commands) session(user web.User, session domain.ID, refresh string) *se
 	}}
 }
 
-// profile folds a user's stream, which is short, into what is known of him and
-// the place of its last event.
+// profile returns a user as their own stream has them, and the position of its
+// last event.
 func (c *commands) profile(ctx context.Context, id domain.ID) (web.User, eventlog.At, error) {
-	const page = 200
-	user, at := domain.NewUser(), eventlog.At{Partition: c.log.PartitionOf(id)}
-	for version := int64(0); ; {
-		events, err := c.log.ReadStream(ctx, id, version, page)
-		if err != nil {
-			return web.User{}, at, err
-		}
-		for _, e := range events {
-			decoded, err := payload[domain.Event](e)
-			if err != nil {
-				return web.User{}, at, err
-			}
-			user.Evolve(decoded)
-			at.Position, version = e.Position, e.Version
-		}
-		if len(events) < page {
-			return web.UserOf(id, user.Profile), at, nil
-		}
-	}
+	profile, at, err := eventlog.Inspect(ctx, c.log, eventlog.Users, id, func(u *domain.User) domain.Profile { return u.Profile })
+	return web.UserOf(id, profile), at, err
 }

@@ -32,7 +32,7 @@ func (c *commands) sendStealth(ctx context.Context, in *sendStealthInput) (*stea
 	if send.Blocked, err = c.directs.blocked(ctx, in.ConversationID, send.Actor); err != nil {
 		return nil, err
 	}
-	decided, err := c.check(ctx, in.ConversationID, send.Actor, func(conversation *domain.Conversation) error { return conversation.SendStealth(send) })
+	decided, err := c.check(ctx, in.ConversationID, func(conversation *domain.Conversation) error { return conversation.SendStealth(send) })
 	if err != nil {
 		return nil, err
 	}
@@ -61,17 +61,19 @@ type withdrawStealthInput struct {
 // already: what was asked for is so.
 func (c *commands) withdrawStealth(ctx context.Context, in *withdrawStealthInput) (*struct{}, error) {
 	author := web.CallerFrom(ctx).UserID
-	_, err := c.check(ctx, in.ConversationID, author, func(conversation *domain.Conversation) error { return conversation.WithdrawStealth(author) })
+	_, err := c.check(ctx, in.ConversationID, func(conversation *domain.Conversation) error { return conversation.WithdrawStealth(author) })
 	if err == nil {
 		err = c.ephemeral.Withdraw(ctx, in.ConversationID, in.StealthID, author)
 	}
 	return nil, err
 }
 
-// check decides what leaves no trace in the log, on its newest state. It returns
-// where that was.
-func (c *commands) check(ctx context.Context, conversation, actor domain.ID, decision func(*domain.Conversation) error) (eventlog.At, error) {
-	result, err := c.decide(ctx, eventlog.Command{Stream: conversation, Actor: actor},
-		func(state *domain.Conversation, _ int64) ([]domain.Event, error) { return nil, decision(state) })
-	return result.At, err
+// check decides on the newest state what leaves no trace in the log. It returns
+// the conversation's last position that the decision knew of.
+func (c *commands) check(ctx context.Context, conversation domain.ID, decision func(*domain.Conversation) error) (eventlog.At, error) {
+	refusal, at, err := eventlog.Inspect(ctx, c.log, eventlog.Conversations, conversation, decision)
+	if err == nil {
+		err = refusal
+	}
+	return at, err
 }

@@ -23,7 +23,7 @@ func (c *commands) typing(ctx context.Context, in *typeInput) (*struct{}, error)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.check(ctx, in.ConversationID, user, func(conversation *domain.Conversation) error { return conversation.Typing(user, blocked) }); err != nil {
+	if _, err := c.check(ctx, in.ConversationID, func(conversation *domain.Conversation) error { return conversation.Typing(user, blocked) }); err != nil {
 		return nil, err
 	}
 	except, err := c.log.BlockedBy(ctx, user)

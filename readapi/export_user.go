@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 	"ping/internal/web"
 )
 
@@ -30,7 +32,7 @@ func (r *reads) exportUser(ctx context.Context, _ *struct{}) (*huma.StreamRespon
 	if err != nil {
 		return nil, err
 	}
-	user, err := r.foldUser(ctx, caller)
+	user, err := r.userState(ctx, caller)
 	if err != nil {
 		return nil, err
 	}
@@ -111,26 +113,14 @@ func (r *reads) exportedIdentity(ctx context.Context, user domain.ID) (i exporte
 	return i, err
 }
 
-// foldUser returns what the user's stream says of him.
-func (r *reads) foldUser(ctx context.Context, id domain.ID) (*domain.User, error) {
-	user := domain.NewUser()
-	for after := int64(0); ; {
-		events, err := r.log.ReadDecisive(ctx, id, after, exportPage)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range events {
-			decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
-			if err != nil {
-				return nil, err
-			}
-			user.Evolve(decoded)
-			after = e.Version
-		}
-		if len(events) < exportPage {
-			return user, nil
-		}
-	}
+// userState returns a copy of the user's current state.
+func (r *reads) userState(ctx context.Context, id domain.ID) (*domain.User, error) {
+	user, _, err := eventlog.Inspect(ctx, r.log, eventlog.Users, id, func(u *domain.User) *domain.User {
+		copied := *u
+		copied.Blocked = maps.Clone(u.Blocked)
+		return &copied
+	})
+	return user, err
 }
 
 const (

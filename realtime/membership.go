@@ -35,7 +35,7 @@ func changeOf(e *eventlog.Event, logger *slog.Logger) (change, bool) {
 		return change{}, false
 	}
 	c := change{position: e.Position, version: e.Version, conversation: e.Stream}
-	decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+	decoded, err := e.Decode()
 	if err != nil && !errors.Is(err, domain.ErrUnknownEvent) {
 		logger.Error("membership event is unreadable", "partition", e.Partition, "position", e.Position, "error", err)
 	}

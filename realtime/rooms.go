@@ -130,7 +130,7 @@ func (p *partition) block(e *eventlog.Event) {
 	if !strings.HasSuffix(e.Type, "blocked") {
 		return
 	}
-	decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+	decoded, err := e.Decode()
 	if err != nil {
 		p.logger.Error("block is unreadable", "partition", e.Partition, "position", e.Position, "error", err)
 	}

@@ -83,7 +83,7 @@ func (l *Log) mirrorsPersonal(ctx context.Context, stream jetstream.Stream, sequ
 	if err != nil {
 		return false, err
 	}
-	decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+	decoded, err := e.Decode()
 	if err != nil {
 		return false, err
 	}

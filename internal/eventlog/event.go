@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ping/domain"
@@ -34,7 +35,31 @@ type Event struct {
 	// are between its sender and the server.
 	Frame []byte
 
-	origin origin
+	origin  origin
+	decoded atomic.Value // the domain.Event of Payload, once it is known
+}
+
+// Decode returns Payload as the domain event that was decided. The node that
+// decided it decodes nothing; others decode at first use. The result is shared:
+// do not change it. An event that this version does not know is
+// domain.ErrUnknownEvent.
+//
+// The decoded form lives as long as its Event: when memory is invalidated after
+// an erasure, both go together.
+func (e *Event) Decode() (domain.Event, error) {
+	if known, ok := e.decoded.Load().(domain.Event); ok {
+		return known, nil
+	}
+	decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if sent, ok := decoded.(domain.MessageSent); ok {
+		sent.MessageID = e.ID // the payload does not repeat it
+		decoded = sent
+	}
+	e.decoded.Store(decoded)
+	return decoded, nil
 }
 
 // userStream reports whether an event of this type is in a user's stream;

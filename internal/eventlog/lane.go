@@ -103,6 +103,7 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 	if err := ln.states.load(ctx, ln.log, batch); err != nil {
 		return err
 	}
+	ln.answerInspections(batch)
 	type key struct {
 		stream domain.ID
 		id     domain.ID
@@ -111,6 +112,9 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 	p := newPlan(ln.log)
 	var unchanged []*request // decided on states of this round, with nothing to append
 	for _, r := range batch {
+		if r.answered {
+			continue
+		}
 		k := key{r.Stream, r.id}
 		if taken[k] || p.hasOtherKind(r) {
 			continue // next round it finds itself, or what the other kind did, in the log
@@ -136,6 +140,22 @@ func (ln *lane) round(ctx context.Context, batch []*request) error {
 		return err
 	}
 	return ln.settle(ctx, unchanged)
+}
+
+// answerInspections answers the inspections of the batch, whose states were all
+// read in this round. No command is decided yet, so the states hold committed
+// events only.
+func (ln *lane) answerInspections(batch []*request) {
+	for _, r := range batch {
+		switch {
+		case !r.inspects:
+		case r.st.err != nil:
+			r.answer(Result{}, r.st.err)
+		default:
+			_, err := r.decide(r.st.state, r.st.version)
+			r.answer(Result{At: At{ln.log.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}, err)
+		}
+	}
 }
 
 // append sends the plan to Postgres and answers what was accepted or had

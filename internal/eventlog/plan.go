@@ -79,6 +79,7 @@ func (p *plan) add(r *request) {
 			CorrelationID: r.CorrelationID, CausationID: r.CausationID,
 			Payload: encodePayload(e), origin: appended,
 		}
+		recorded.decoded.Store(e)
 		s.count++
 		if e.Decisive() {
 			s.guard = s.count

@@ -75,9 +75,10 @@ func (c *stateCache) load(ctx context.Context, l *Log, batch []*request) error {
 		st, ok := c.states.Get(k)
 		switch {
 		case !ok:
-			st = &streamState{state: r.fresh()}
+			st = &streamState{state: r.newState()}
 			c.metrics.statesLoaded.Inc()
-		case st.expired:
+		case st.expired, r.inspects:
+			st.expired = true
 			c.metrics.statesRefreshed.Inc()
 		}
 		if r.st = st; !ok || st.expired {
