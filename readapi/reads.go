@@ -90,7 +90,7 @@ func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log, lane *ephemer
 
 // Read is embedded in the input of every operation here.
 type Read struct {
-	MinPosition string `header:"Ping-Min-Position" doc:"The Ping-Position of a write that the answer must have seen; several are separated by commas. Waits for it at most 2 s, then answers 503 behind." example:"7:1042"`
+	MinPosition string `header:"Ping-Min-Position" doc:"The Ping-Position of a write that the answer must include, such as 7:1042; several are separated by commas. The read waits for it for at most 2 s, then it is refused with 503 behind."`
 }
 
 // Limit is embedded in the input of every list.

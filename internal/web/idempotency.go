@@ -20,7 +20,7 @@ type Write struct {
 // Action is embedded in the input of an operation that changes something
 // without a body.
 type Action struct {
-	Key string `header:"Idempotency-Key" doc:"1-128 visible ASCII characters. A retry with the same key answers as the first time did; another request with it is 409 idempotency_key_reused." example:"7f0c1c52-9a4b-4a3e-8d5a-0c7d7f0e6b11"`
+	Key string `header:"Idempotency-Key" doc:"1-128 visible ASCII characters, such as a UUID. A retry with the same key answers as the first request did; another request with it is refused with 409 idempotency_key_reused."`
 
 	method, path string
 }

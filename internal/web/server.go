@@ -1,15 +1,11 @@
 package web
 
 import (
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
-	"sync"
 	"time"
-
-	_ "embed"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
@@ -47,8 +43,9 @@ func New(logger *slog.Logger) *Server {
 			Info: &huma.Info{
 				Title:       "Ping",
 				Version:     "1",
-				Description: "A messaging backend. Every write takes Idempotency-Key, and answers Ping-Position if it is in the log; every read takes Ping-Min-Position.",
+				Description: introduction,
 			},
+			Tags: tags,
 			Components: &huma.Components{
 				Schemas: registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
@@ -117,31 +114,6 @@ func shapeOperation(api *huma.OpenAPI, op *huma.Operation) {
 		delete(op.RequestBody.Content, "application/octet-stream")
 	}
 	documentRefusals(api, op)
-}
-
-//go:embed docs.html
-var docsPage []byte
-
-// docsPolicy lets the page run its own script and call this server only.
-const docsPolicy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-func (s *Server) serveDocs() {
-	// The document is complete once the server serves: made at first use.
-	openAPI := sync.OnceValues(func() ([]byte, error) {
-		addExamples(s.API.OpenAPI())
-		return json.Marshal(s.API.OpenAPI())
-	})
-	s.Echo.GET("/openapi.json", func(c echo.Context) error {
-		doc, err := openAPI()
-		if err != nil {
-			return err
-		}
-		return c.Blob(http.StatusOK, "application/openapi+json", doc)
-	})
-	s.Echo.GET("/docs", func(c echo.Context) error {
-		c.Response().Header().Set("Content-Security-Policy", docsPolicy)
-		return c.HTMLBlob(http.StatusOK, docsPage)
-	})
 }
 
 // Schemas makes a registry of schemas that knows the domain's types: those know

@@ -18,7 +18,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -244,16 +243,6 @@ func TestOpenAPI(t *testing.T) {
 	require.NotContains(t, post, "octet-stream")
 	require.Contains(t, string(doc.Components.Schemas["Message"]), `"format":"uuid"`)
 	require.Contains(t, string(doc.Components.Schemas["Error"]), `"code"`)
-}
-
-// TestDocs: the page may not need the internet.
-func TestDocs(t *testing.T) {
-	s, _ := echoServer(t)
-	w := call(s, "GET", "/docs", "")
-	require.Equal(t, 200, w.Code)
-	require.Contains(t, w.Header().Get("Content-Type"), "text/html")
-	require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
-	require.Empty(t, regexp.MustCompile(`(src|href)="(https?:)?//`).FindString(w.Body.String()))
 }
 
 // TestEveryErrorHasAKind reads the refusals from the source of the whole module, so that one without a kind, which
