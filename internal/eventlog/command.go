@@ -16,7 +16,7 @@ var (
 	ErrOverloaded = errors.New("too many commands are waiting")
 	// ErrUnavailable: Postgres did not answer in time. Whether the command
 	// happened is unknown; a retry with the same key is safe.
-	ErrUnavailable = errors.New("the log cannot be reached")
+	ErrUnavailable = errors.New("the log is unavailable")
 	// ErrClosed: the log is shutting down; retry with the same key on another node.
 	ErrClosed = errors.New("the log is closed")
 )

@@ -11,25 +11,26 @@ import (
 	"ping/domain"
 )
 
-// ErrMirrorBehind: JetStream does not hold yet what is to be deleted from it,
-// and is still to be given it.
+// ErrMirrorBehind: JetStream does not hold the events yet that are to be deleted
+// from it, and a publisher has still to send them.
 var ErrMirrorBehind = errors.New("the mirror has not caught up with what is to be deleted from it")
 
 // maxHoles is how many messages are overwritten one by one. For each the server
-// writes a block of 8 MB anew and holds up the stream, so when they are more,
-// the partition's mirror is emptied instead: Postgres has all that was in it.
+// rewrites a block of 8 MB and blocks the JetStream stream, so beyond that the
+// partition's mirror is emptied instead: Postgres has all that was in it.
 const maxHoles = 100
 
 // DeleteMirrored deletes events of a partition, as they were before Redact, from
-// JetStream and from its disk. What stays are holes, which readers fill from
-// Postgres. It fails while the mirror is away or behind them. Call it once
-// AwaitForgotten has returned: until then a node may publish them again as they were.
-func (l *Log) DeleteMirrored(ctx context.Context, partition int, positions []int64) error {
+// JetStream and from its disk. It leaves holes, which readers fill from
+// Postgres. It fails while the mirror is unreachable or behind them. Call it
+// after AwaitForgotten: until then a node may publish the events again as they
+// were.
+func (r *Redactor) DeleteMirrored(ctx context.Context, partition int, positions []int64) error {
 	if len(positions) == 0 {
 		return nil
 	}
-	name := l.mirror.streamName(partition)
-	stream, err := l.mirror.js.Stream(ctx, name)
+	name := r.mirror.streamName(partition)
+	stream, err := r.mirror.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("%w: there is no %s", ErrMirrorBehind, name)
 	}
@@ -45,7 +46,7 @@ func (l *Log) DeleteMirrored(ctx context.Context, partition int, positions []int
 		if position < int64(state.FirstSeq) {
 			continue
 		}
-		personal, err := l.mirrorsPersonal(ctx, stream, uint64(position))
+		personal, err := r.holdsPersonal(ctx, stream, uint64(position))
 		if err != nil {
 			return fmt.Errorf("read %s at %d: %w", name, position, err)
 		}
@@ -67,9 +68,9 @@ func (l *Log) DeleteMirrored(ctx context.Context, partition int, positions []int
 	return nil
 }
 
-// mirrorsPersonal reports whether the mirror holds an event as it was before
-// Redact: it may be gone, or published again since.
-func (l *Log) mirrorsPersonal(ctx context.Context, stream jetstream.Stream, sequence uint64) (bool, error) {
+// holdsPersonal reports whether JetStream holds an event as it was before
+// Redact: the event may be deleted already, or published again since.
+func (r *Redactor) holdsPersonal(ctx context.Context, stream jetstream.Stream, sequence uint64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	msg, err := stream.GetMsg(ctx, sequence)
@@ -79,7 +80,7 @@ func (l *Log) mirrorsPersonal(ctx context.Context, stream jetstream.Stream, sequ
 	if err != nil {
 		return false, err
 	}
-	e, err := decodeMessage(l.epoch, msg.Header, msg.Data)
+	e, err := decodeMessage(r.meta.epoch, msg.Header, msg.Data)
 	if err != nil {
 		return false, err
 	}
@@ -91,19 +92,20 @@ func (l *Log) mirrorsPersonal(ctx context.Context, stream jetstream.Stream, sequ
 	return personal && string(encodePayload(redacted)) != string(e.Payload), nil
 }
 
-// DropOldMirrors deletes the mirrors of earlier epochs. Nobody reads them, they
-// would end by their age, and the log cannot tell what in them is whose.
-func (l *Log) DropOldMirrors(ctx context.Context) error {
-	if l.epoch == 1 {
+// DropOldMirrors deletes the mirrors of earlier epochs. No node reads them, they
+// would expire by their age, and the log cannot tell whose events they hold.
+func (r *Redactor) DropOldMirrors(ctx context.Context) error {
+	if r.meta.epoch == 1 {
 		return nil
 	}
-	names := l.mirror.js.StreamNames(ctx)
+	js := r.mirror.js
+	names := js.StreamNames(ctx)
 	for name := range names.Name() {
 		var epoch, partition int
-		if n, err := fmt.Sscanf(name, "PING_E%d_P%d", &epoch, &partition); n != 2 || err != nil || epoch >= l.epoch {
+		if n, err := fmt.Sscanf(name, "PING_E%d_P%d", &epoch, &partition); n != 2 || err != nil || epoch >= r.meta.epoch {
 			continue
 		}
-		if err := l.mirror.js.DeleteStream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		if err := js.DeleteStream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("delete stream %s: %w", name, err)
 		}
 	}

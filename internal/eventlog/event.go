@@ -10,15 +10,15 @@ import (
 	"ping/domain"
 )
 
-// Event is a recorded event: an envelope that the log gave it and the payload
+// Event is a recorded event: the envelope that the log gave it and the payload
 // that the domain decided. Events are shared by all readers of a process and
-// never changed.
+// are never changed.
 type Event struct {
 	ID         domain.ID // UUIDv7
 	Type       string    // such as "message.sent"
 	Schema     int       // version of the payload's shape
 	Stream     domain.ID // the aggregate: a conversation or a user
-	Version    int64     // 1, 2, 3… within the stream; "seq" to clients
+	Version    int64     // 1, 2, 3… within the stream; the API's seq
 	Epoch      int
 	Partition  int
 	Position   int64     // 1, 2, 3… within the partition
@@ -31,8 +31,8 @@ type Event struct {
 	Payload       []byte // JSON, the bytes as they were appended
 
 	// Frame is the event as clients see it: the same bytes on the mirror, on
-	// sockets and in the events API. It leaves out the command's ids: they
-	// are between its sender and the server.
+	// sockets and in the events API. It leaves out the command's ids, which
+	// concern only its sender and the server.
 	Frame []byte
 
 	origin  origin
@@ -70,8 +70,8 @@ func userStream(typ string) bool { return strings.HasPrefix(typ, "user.") }
 // so that an event read back encodes to the bytes it had when appended.
 const recordedAtFormat = "2006-01-02T15:04:05.000000Z"
 
-// encodeFrame sets e.Frame. Fields that need no escaping are written as they
-// are: ids, positions and event types.
+// encodeFrame sets e.Frame. Ids, positions and event types need no escaping and
+// are written as they are.
 func (e *Event) encodeFrame() {
 	b := make([]byte, 0, 320+len(e.Payload))
 	b = append(b, `{"type":"event","at":"`...)
@@ -99,8 +99,8 @@ func (e *Event) encodeFrame() {
 	e.Frame = append(b, '}')
 }
 
-// At is a place in the log: a partition and a position in it. Its text form,
-// such as "7:1042", is what clients see in Ping-Position and in frames.
+// At is a position in the log: a partition and a position in it. Clients see its
+// text form, such as "7:1042", in Ping-Position and in frames.
 type At struct {
 	Partition int
 	Position  int64
@@ -110,8 +110,8 @@ func (a At) String() string {
 	return strconv.Itoa(a.Partition) + ":" + strconv.FormatInt(a.Position, 10)
 }
 
-// ParseAt reads what At.String writes. It takes any partition from 0 to 255:
-// whether the log has it is for the caller to check.
+// ParseAt reads what At.String writes. It accepts any partition from 0 to 255:
+// the caller checks whether the log has it.
 func ParseAt(s string) (At, error) {
 	p, pos, ok := strings.Cut(s, ":")
 	partition, err1 := strconv.ParseUint(p, 10, 8)
@@ -122,12 +122,12 @@ func ParseAt(s string) (At, error) {
 	return At{Partition: int(partition), Position: position}, nil
 }
 
-// origin says how this process learnt of an event, which is what its pump
-// needs to know: who publishes it.
+// origin says how this node learnt of an event. Its publisher needs to know that
+// to decide whether it or another node publishes the event.
 type origin uint8
 
 const (
-	read     origin = iota // read from Postgres or the mirror
-	appended               // appended here: this process publishes it
-	heard                  // heard while another node published it
+	read      origin = iota // read from Postgres or the mirror
+	appended                // appended here: this node publishes it
+	published               // received while another node published it
 )

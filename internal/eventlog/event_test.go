@@ -81,14 +81,14 @@ func FuzzDecodeMessage(f *testing.F) {
 }
 
 func TestPartitionOf(t *testing.T) {
-	// The hash decides where streams live: it may never change.
-	l := &Log{partitions: 16}
+	// The hash decides where streams live: it must never change.
+	m := meta{partitions: 16}
 	id, err := domain.ParseID("0190b5a0-7c1e-7d3a-9f55-3c1d2e4f5a6b")
 	require.NoError(t, err)
-	require.Equal(t, 7, l.PartitionOf(id))
+	require.Equal(t, 7, m.PartitionOf(id))
 	counts := make([]int, 16)
 	for range 16_000 {
-		counts[l.PartitionOf(NewID())]++
+		counts[m.PartitionOf(NewID())]++
 	}
 	for _, n := range counts {
 		require.InDelta(t, 1000, n, 250)

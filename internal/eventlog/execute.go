@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"context"
-	"fmt"
 
 	"ping/domain"
 )
@@ -26,7 +25,7 @@ func Execute[S any](ctx context.Context, l *Log, agg Aggregate[S], cmd Command,
 	} else {
 		r.id = NewID()
 	}
-	return l.submit(ctx, r)
+	return l.writer.submit(ctx, r)
 }
 
 // Inspect returns what read makes of a stream's current state, and the stream's
@@ -47,38 +46,12 @@ func Inspect[S, R any](ctx context.Context, l *Log, agg Aggregate[S], stream dom
 			return nil, nil
 		}},
 	}
-	result, err := l.submit(ctx, r)
+	result, err := l.writer.submit(ctx, r)
 	if err != nil {
 		var none R // the lane may still write found: it has not answered
 		return none, At{}, err
 	}
 	return found, result.At, nil
-}
-
-// submit hands a request to the lane of its stream and waits for the answer.
-func (l *Log) submit(ctx context.Context, r *request) (Result, error) {
-	lane := l.laneOf(l.PartitionOf(r.Stream))
-	select {
-	case lane.queue <- r:
-	case <-l.stopped:
-		return Result{}, ErrClosed
-	default:
-		return Result{}, ErrOverloaded
-	}
-	select {
-	case out := <-r.done:
-		return out.Result, out.err
-	case <-ctx.Done():
-		return Result{}, fmt.Errorf("execute on %s: %w", r.Stream, ctx.Err())
-	case <-l.stopped:
-		// The lane may have answered just before it stopped.
-		select {
-		case out := <-r.done:
-			return out.Result, out.err
-		default:
-			return Result{}, ErrClosed
-		}
-	}
 }
 
 // decider decides on the state of a stream and folds it, whatever its type.

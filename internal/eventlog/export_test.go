@@ -7,28 +7,28 @@ import (
 
 // Waiting returns how many commands wait for a lane.
 func (l *Log) Waiting() (n int) {
-	for _, ln := range l.lanes {
+	for _, ln := range l.writer.lanes {
 		n += len(ln.queue)
 	}
 	return n
 }
 
-// Refused returns how many appends had to be decided again.
+// Refused returns how many appends were refused and decided again.
 func (l *Log) Refused() int { return value(l.metrics.refused) }
 
-// TailSources returns how many older events tails took from JetStream and from
+// TailSources returns how many older events tails read from JetStream and from
 // Postgres.
 func (l *Log) TailSources() (mirror, postgres int) {
 	return value(l.metrics.tailMirror), value(l.metrics.tailPostgres)
 }
 
-// StateBytes returns how many bytes of states are kept.
+// StateBytes returns how many bytes of states are cached.
 func (l *Log) StateBytes() int { return value(l.metrics.stateBytes) }
 
 // StateEvents returns how many events were read from the log for states.
 func (l *Log) StateEvents() int { return value(l.metrics.stateEvents) }
 
-// StatesEvicted returns how many states made room for others.
+// StatesEvicted returns how many states were evicted from the cache.
 func (l *Log) StatesEvicted() int { return value(l.metrics.statesEvicted) }
 
 // value reads a counter or a gauge.
@@ -50,10 +50,10 @@ func (l *Log) Appends() int {
 }
 
 // Lanes returns how many lanes there are.
-func (l *Log) Lanes() int { return len(l.lanes) }
+func (l *Log) Lanes() int { return len(l.writer.lanes) }
 
-// LookUp is a query about the log's past with arguments to explain it with, and
-// the index that is there for it.
+// LookUp is a query about the log's past, arguments to explain it with, and the
+// index that it must use.
 type LookUp struct{ SQL, Arguments, Index string }
 
 // LookUps are the queries whose cost must not grow with the log.

@@ -5,12 +5,19 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 )
 
-// past is a command that the log knows already.
-type past struct {
+// idempotency finds what repeated commands did the first time.
+type idempotency struct {
+	pool *pgxpool.Pool
+	meta meta
+}
+
+// executed is a command that the log has already.
+type executed struct {
 	fingerprint int64
 	Result
 }
@@ -34,27 +41,27 @@ SELECT c.idx, r.fingerprint, r.version, r.position
   FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS c (stream, id, idx)
   JOIN log.receipts r ON r.stream = c.stream AND r.command_id = c.id`
 
-// findCommands returns, for each request, what it did when it came before, or
-// nil when it never did.
-func (l *Log) findCommands(ctx context.Context, requests []*request) ([]*past, error) {
+// find returns, per request, what it did the first time, or nil when it never
+// happened.
+func (i *idempotency) find(ctx context.Context, requests []*request) ([]*executed, error) {
 	streams, commandIDs := make([]domain.ID, len(requests)), make([]domain.ID, len(requests))
-	for i, r := range requests {
-		streams[i], commandIDs[i] = r.Stream, r.id
+	for n, r := range requests {
+		streams[n], commandIDs[n] = r.Stream, r.id
 	}
-	found := make([]*past, len(requests))
+	found := make([]*executed, len(requests))
 	var batch pgx.Batch
 	batch.Queue(findEvents, uuids(streams), uuids(commandIDs)).Query(func(rows pgx.Rows) error {
 		var idx, fingerprint int64
-		var e eventRow
-		_, err := pgx.ForEachRow(rows, append([]any{&idx, &fingerprint}, e.targets()...), func() error {
+		var row eventRow
+		_, err := pgx.ForEachRow(rows, append([]any{&idx, &fingerprint}, row.targets()...), func() error {
 			f := found[idx-1]
 			if f == nil {
-				f = &past{fingerprint: fingerprint, Result: Result{Replayed: true}}
+				f = &executed{fingerprint: fingerprint, Result: Result{Replayed: true}}
 				found[idx-1] = f
 			}
-			recorded := l.event(&e)
-			f.Events = append(f.Events, recorded)
-			f.At, f.Version = At{recorded.Partition, recorded.Position}, recorded.Version
+			e := row.event(i.meta.epoch)
+			f.Events = append(f.Events, e)
+			f.At, f.Version = At{e.Partition, e.Position}, e.Version
 			return nil
 		})
 		return err
@@ -62,22 +69,22 @@ func (l *Log) findCommands(ctx context.Context, requests []*request) ([]*past, e
 	batch.Queue(findReceipts, uuids(streams), uuids(commandIDs)).Query(func(rows pgx.Rows) error {
 		var idx, fingerprint, version, position int64
 		_, err := pgx.ForEachRow(rows, []any{&idx, &fingerprint, &version, &position}, func() error {
-			found[idx-1] = &past{fingerprint: fingerprint, Result: Result{
-				Replayed: true, At: At{l.PartitionOf(streams[idx-1]), position}, Version: version,
+			found[idx-1] = &executed{fingerprint: fingerprint, Result: Result{
+				Replayed: true, At: At{i.meta.PartitionOf(streams[idx-1]), position}, Version: version,
 			}}
 			return nil
 		})
 		return err
 	})
-	if err := l.pool.SendBatch(ctx, &batch).Close(); err != nil {
+	if err := i.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("find commands: %w", err)
 	}
 	return found, nil
 }
 
-// writeReceipt remembers a command that succeeded without an event.
-func (l *Log) writeReceipt(ctx context.Context, r *request, res Result) error {
-	_, err := l.pool.Exec(ctx, `
+// writeReceipt records a command that succeeded without an event.
+func (i *idempotency) writeReceipt(ctx context.Context, r *request, res Result) error {
+	_, err := i.pool.Exec(ctx, `
 WITH marked AS (UPDATE log.streams SET receipts = true WHERE stream = $1 AND NOT receipts)
 INSERT INTO log.receipts (stream, command_id, fingerprint, version, position, actor)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,

@@ -14,22 +14,18 @@ import (
 )
 
 // lane is the single writer of its partitions on this node: one goroutine that
-// takes the commands that wait, decides them one after another, appends all
-// their events in one transaction and answers. A batch is whatever came in
-// while the last one committed.
+// takes the waiting commands, decides them one after another, appends all their
+// events in one transaction and answers. A batch is whatever arrived while the
+// last one committed.
 type lane struct {
-	log    *Log
+	*writer
 	queue  chan *request
 	states *stateCache
 }
 
-func newLane(l *Log) *lane {
-	return &lane{log: l, queue: make(chan *request, l.cfg.QueueSize), states: newStateCache(l.cfg.StateCache/l.cfg.Lanes, l.metrics)}
-}
-
-// run works until ctx ends, then finishes the batch at hand.
+// run works until ctx ends, then finishes its current batch.
 func (ln *lane) run(ctx context.Context) {
-	batch := make([]*request, 0, ln.log.cfg.MaxBatch)
+	batch := make([]*request, 0, ln.cfg.MaxBatch)
 	for {
 		select {
 		case <-ctx.Done():
@@ -46,20 +42,20 @@ func (ln *lane) run(ctx context.Context) {
 			}
 		}
 		ln.answer(batch)
-		clear(batch[:cap(batch)]) // hold on to nothing that was answered
+		clear(batch[:cap(batch)]) // keep no reference to what was answered
 	}
 }
 
-// answer answers every request of the batch. Callers come and go; a batch
-// belongs to the lane and ends by its clock.
+// answer answers every request of the batch. A batch outlives its callers: it
+// belongs to the lane and has the lane's timeout.
 func (ln *lane) answer(batch []*request) {
-	ctx, cancel := context.WithTimeout(context.Background(), ln.log.cfg.AppendTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), ln.cfg.AppendTimeout)
 	defer cancel()
 	ln.process(ctx, batch)
 }
 
-// process takes as many rounds as it needs: one, unless commands were repeated,
-// decisions were stale, or Postgres failed.
+// process runs as many rounds as the batch needs: one, unless commands were
+// repeated, decisions were stale, or Postgres failed.
 func (ln *lane) process(ctx context.Context, batch []*request) {
 	pause := 5 * time.Millisecond
 	for {
@@ -77,13 +73,13 @@ func (ln *lane) process(ctx context.Context, batch []*request) {
 			batch[0].answer(Result{}, fmt.Errorf("append to %s: %w", batch[0].Stream, err))
 			return
 		case isDataError(err):
-			// Postgres cannot store one of them: find it by going one by one.
+			// Postgres cannot store one of them: find it by appending them one by one.
 			for _, r := range slices.Clone(batch) {
 				ln.process(ctx, []*request{r})
 			}
 			return
 		}
-		ln.log.logger.Warn("append will be retried", "error", err, "commands", len(batch))
+		ln.logger.Warn("append failed; retrying", "error", err, "commands", len(batch))
 		select {
 		case <-ctx.Done():
 			for _, r := range batch {
@@ -97,49 +93,20 @@ func (ln *lane) process(ctx context.Context, batch []*request) {
 }
 
 // round decides the batch, appends what was decided and answers all that it
-// can. Who is not answered then is to be decided again: his decision was made
-// on old knowledge, or, with an error, its outcome is not known.
+// can. Unanswered requests must be decided again: their state was stale or,
+// after an error, their outcome is unknown.
 func (ln *lane) round(ctx context.Context, batch []*request) error {
-	if err := ln.states.load(ctx, ln.log, batch); err != nil {
+	if err := ln.states.load(ctx, batch); err != nil {
 		return err
 	}
 	ln.answerInspections(batch)
-	type key struct {
-		stream domain.ID
-		id     domain.ID
-	}
-	taken := make(map[key]bool, len(batch))
-	p := newPlan(ln.log)
-	var unchanged []*request // decided on states of this round, with nothing to append
-	for _, r := range batch {
-		if r.answered {
-			continue
-		}
-		k := key{r.Stream, r.id}
-		if taken[k] || p.hasOtherKind(r) {
-			continue // next round it finds itself, or what the other kind did, in the log
-		}
-		taken[k] = true
-		if r.st.err != nil {
-			r.answer(Result{}, r.st.err)
-			continue
-		}
-		r.events, r.err = r.decide(r.st.state, r.st.version)
-		switch {
-		case r.err == nil && len(r.events) > 0:
-			p.add(r)
-		case r.st.round == ln.states.round:
-			unchanged = append(unchanged, r)
-		default:
-			r.st.expired = true // nobody is refused on old knowledge
-		}
-	}
+	p, unchanged := ln.decide(batch)
 	accepted, err := ln.append(ctx, p)
 	if err != nil || !accepted {
-		// What changes nothing may have been decided on what was not accepted.
+		// A decision to change nothing may rest on events that were not accepted.
 		return err
 	}
-	return ln.settle(ctx, unchanged)
+	return ln.answerUnchanged(ctx, unchanged)
 }
 
 // answerInspections answers the inspections of the batch, whose states were all
@@ -153,50 +120,86 @@ func (ln *lane) answerInspections(batch []*request) {
 			r.answer(Result{}, r.st.err)
 		default:
 			_, err := r.decide(r.st.state, r.st.version)
-			r.answer(Result{At: At{ln.log.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}, err)
+			r.answer(Result{At: At{ln.meta.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}, err)
 		}
 	}
 }
 
-// append sends the plan to Postgres and answers what was accepted or had
-// happened before.
+// decide decides the commands of the batch one after another. It returns the
+// plan of their events, and the commands that have nothing to append, as far as
+// they were decided on states of this round.
+func (ln *lane) decide(batch []*request) (p *plan, unchanged []*request) {
+	type key struct {
+		stream domain.ID
+		id     domain.ID
+	}
+	taken := make(map[key]bool, len(batch))
+	p = newPlan(ln.meta)
+	for _, r := range batch {
+		if r.answered {
+			continue
+		}
+		k := key{r.Stream, r.id}
+		if taken[k] || p.hasOtherKind(r) {
+			continue // the next round finds it, or the events of the other kind, in the log
+		}
+		taken[k] = true
+		if r.st.err != nil {
+			r.answer(Result{}, r.st.err)
+			continue
+		}
+		r.events, r.err = r.decide(r.st.state, r.st.version)
+		switch {
+		case r.err == nil && len(r.events) > 0:
+			p.add(r)
+		case r.st.round == ln.states.round:
+			unchanged = append(unchanged, r)
+		default:
+			r.st.expired = true // nobody is refused on a stale state
+		}
+	}
+	return p, unchanged
+}
+
+// append sends the plan to Postgres and answers the commands that were accepted
+// or that had happened before.
 func (ln *lane) append(ctx context.Context, p *plan) (accepted bool, err error) {
 	if len(p.requests) == 0 {
 		return true, nil
 	}
 	began := time.Now()
-	place, err := p.append(ctx, ln.log.pool)
+	appended, err := p.append(ctx, ln.pool)
 	if err != nil {
 		for _, r := range p.requests {
 			r.uncertain = true
 		}
 		return false, err
 	}
-	if !place.refused() {
-		p.accept(place)
+	if !appended.refused() {
+		p.accept(appended)
 		for _, s := range p.streams {
 			ln.states.keep(s.first)
 		}
-		ln.log.metrics.observeAppend(time.Since(began), len(p.requests), p.size)
-		ln.log.observeAppended(p.byPartition)
+		ln.metrics.observeAppend(time.Since(began), len(p.requests), p.size)
+		ln.memory.addAppended(p.byPartition)
 		for _, r := range p.requests {
 			last := r.recorded[len(r.recorded)-1]
 			r.answer(Result{Events: r.recorded, At: At{last.Partition, last.Position}, Version: last.Version}, nil)
 		}
 		return true, nil
 	}
-	ln.log.metrics.refused.Inc()
+	ln.metrics.refused.Inc()
 	ln.states.withdraw(p)
-	if !place.Repeats {
+	if !appended.Repeats {
 		return false, nil
 	}
 	return false, ln.answerRepeated(ctx, p.requests)
 }
 
-// settle answers commands that append nothing: with their first result if they
-// happened before, else with the refusal, or with a receipt that lets a retry
-// of a success have the same answer.
-func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
+// answerUnchanged answers commands that append nothing: with their first result
+// if they happened before, else with the refusal or the success. A success with
+// an idempotency key leaves a receipt, so that a retry gets the same answer.
+func (ln *lane) answerUnchanged(ctx context.Context, unchanged []*request) error {
 	if err := ln.answerRepeated(ctx, unchanged); err != nil {
 		return err
 	}
@@ -208,9 +211,9 @@ func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
 			r.answer(Result{}, r.err)
 			continue
 		}
-		res := Result{At: At{ln.log.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}
+		res := Result{At: At{ln.meta.PartitionOf(r.Stream), r.st.position}, Version: r.st.version}
 		if r.keyed() && !r.SkipReceipt {
-			if err := ln.log.writeReceipt(ctx, r, res); err != nil {
+			if err := ln.idempotency.writeReceipt(ctx, r, res); err != nil {
 				return err
 			}
 		}
@@ -219,8 +222,8 @@ func (ln *lane) settle(ctx context.Context, unchanged []*request) error {
 	return nil
 }
 
-// answerRepeated answers those of the requests that happened before, be it in
-// an append of this lane that broke.
+// answerRepeated answers the requests that happened before, including those
+// that an append of this lane stored before its connection broke.
 func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
 	keyed := make([]*request, 0, len(requests))
 	for _, r := range requests {
@@ -231,7 +234,7 @@ func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
 	if len(keyed) == 0 {
 		return nil
 	}
-	found, err := ln.log.findCommands(ctx, keyed)
+	found, err := ln.idempotency.find(ctx, keyed)
 	if err != nil {
 		return err
 	}
@@ -241,14 +244,15 @@ func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
 		case f.fingerprint != r.Fingerprint:
 			r.answer(Result{}, ErrKeyReused)
 		default:
-			f.Replayed = r.keyed() // nobody else knows the id of one without a key
+			f.Replayed = r.keyed() // a command without a key has an id that only this lane knows
 			r.answer(f.Result, nil)
 		}
 	}
 	return nil
 }
 
-// isDataError reports whether Postgres refused what was sent: no retry helps.
+// isDataError reports whether Postgres refused the data itself, so that no retry
+// helps.
 func isDataError(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))

@@ -2,10 +2,9 @@ package eventlog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,34 +13,26 @@ import (
 	"ping/domain"
 )
 
-// ErrMirrorAhead: JetStream holds events that Postgres does not, or others in
-// their places: Postgres was restored from a backup, or the two belong to
+// ErrMirrorAhead: JetStream holds events that Postgres does not, or others at
+// their positions: Postgres was restored from a backup, or the two belong to
 // different logs. Nothing is accepted until the epoch is bumped.
 var ErrMirrorAhead = errors.New("the JetStream mirror does not belong to this state of the Postgres log; " +
 	"if Postgres was restored from a backup, run `ping epoch bump`, which begins a new mirror")
 
-// Headers of a mirrored event, beside those that NATS defines.
 const (
-	headerEventID     = "Ping-Event-Id"
-	headerStream      = "Ping-Stream"
-	headerSchema      = "Ping-Schema"
-	headerCommandID   = "Ping-Command-Id"
-	headerCorrelation = "Ping-Correlation-Id"
-	headerCausation   = "Ping-Causation-Id"
+	// mirrorMaxAge is how long JetStream keeps events. It is a buffer: Postgres
+	// keeps all.
+	mirrorMaxAge = 7 * 24 * time.Hour
+	// mirrorRefill is how many of the last events a lost JetStream stream gets
+	// back; older ones are read from Postgres.
+	mirrorRefill = 100_000
 )
 
-// mirrorMaxAge is how long JetStream keeps events. It is a cache: Postgres
-// keeps all.
-const mirrorMaxAge = 7 * 24 * time.Hour
-
-// mirrorRefill is how many of the last events a lost stream is given back;
-// older ones are read from Postgres.
-const mirrorRefill = 100_000
-
-// Connect opens a connection for a Log, for nobody else: what this process
-// publishes does not come back to it, and nothing is buffered while NATS is
-// away, so a publish fails at once and is made good from Postgres. It succeeds
-// also when NATS cannot be reached yet, and connects as soon as it can.
+// Connect opens a connection for a Log, which must be its only user: what this
+// process publishes does not come back to it, and nothing is buffered while NATS
+// is unreachable, so a publish fails at once and is repaired from Postgres.
+// Connect succeeds also when NATS cannot be reached yet, and the connection is
+// made as soon as it can be.
 func Connect(url string, opts ...nats.Option) (*nats.Conn, error) {
 	nc, err := nats.Connect(url, append([]nats.Option{
 		nats.Name("ping log"),
@@ -57,32 +48,46 @@ func Connect(url string, opts ...nats.Option) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// mirror is the copy of the log in JetStream: one stream a partition and
-// epoch, in which a message's sequence is the event's position.
+// mirror is the copy of the log in JetStream: one JetStream stream per partition
+// and epoch, in which a message's sequence is the event's position.
 type mirror struct {
-	nc    *nats.Conn
-	js    jetstream.JetStream
-	epoch int
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	meta   meta
+	reader *Reader
 }
 
-func newMirror(nc *nats.Conn, epoch int) (*mirror, error) {
+func newMirror(nc *nats.Conn, m meta, reader *Reader) (*mirror, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &mirror{nc: nc, js: js, epoch: epoch}, nil
+	return &mirror{nc: nc, js: js, meta: m, reader: reader}, nil
 }
 
 func (m *mirror) streamName(partition int) string {
-	return fmt.Sprintf("PING_E%d_P%02d", m.epoch, partition)
+	return fmt.Sprintf("PING_E%d_P%02d", m.meta.epoch, partition)
 }
 
 func (m *mirror) subjectPrefix(partition int) string {
-	return fmt.Sprintf("ping.e%d.p%02d.", m.epoch, partition)
+	return fmt.Sprintf("ping.e%d.p%02d.", m.meta.epoch, partition)
 }
 
-// create makes a partition's stream so that its first message has sequence
-// first. Another node may have been quicker; that is as good.
+// subscribe calls handle with each event that another node publishes.
+func (m *mirror) subscribe(handle nats.MsgHandler) (*nats.Subscription, error) {
+	published, err := m.nc.Subscribe(fmt.Sprintf("ping.e%d.>", m.meta.epoch), handle)
+	if err != nil {
+		return nil, err
+	}
+	if err := published.SetPendingLimits(-1, -1); err != nil {
+		_ = published.Unsubscribe()
+		return nil, err
+	}
+	return published, nil
+}
+
+// create makes a partition's JetStream stream so that its first message has
+// sequence first. Another node may have created it already, which is as good.
 func (m *mirror) create(ctx context.Context, partition int, first int64) error {
 	_, err := m.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name:        m.streamName(partition),
@@ -102,7 +107,7 @@ func (m *mirror) create(ctx context.Context, partition int, first int64) error {
 }
 
 // lastSequence returns the mirror's last position of a partition; ok is false
-// when the stream does not exist.
+// when the JetStream stream does not exist.
 func (m *mirror) lastSequence(ctx context.Context, partition int) (last int64, ok bool, err error) {
 	stream, err := m.js.Stream(ctx, m.streamName(partition))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -131,8 +136,8 @@ func (m *mirror) eventIDAt(ctx context.Context, partition int, position int64) (
 	return domain.ParseID(msg.Header.Get(headerEventID))
 }
 
-// publish sends events that follow one another, without waiting: each is
-// stored only if its predecessor was. prove tells what became of them.
+// publish sends consecutive events without waiting: each is stored only if its
+// predecessor was. prove finds out whether they were.
 func (m *mirror) publish(partition int, events []*Event) error {
 	name, prefix := m.streamName(partition), m.subjectPrefix(partition)
 	for _, e := range events {
@@ -143,9 +148,11 @@ func (m *mirror) publish(partition int, events []*Event) error {
 	return nil
 }
 
+var errWrongSequence = errors.New("the mirror is at another position")
+
 // prove publishes one event and waits for its acknowledgement, which proves
 // that it and all before it are stored. It returns errWrongSequence when the
-// mirror stood elsewhere.
+// mirror's last position was not the one before the event.
 func (m *mirror) prove(ctx context.Context, partition int, e *Event) error {
 	msg := encodeMessage(m.streamName(partition), m.subjectPrefix(partition), e)
 	ack, err := m.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
@@ -161,67 +168,50 @@ func (m *mirror) prove(ctx context.Context, partition int, e *Event) error {
 	return nil
 }
 
-var errWrongSequence = errors.New("the mirror stands elsewhere")
-
-// encodeMessage makes an event's message. No Nats-Msg-Id: a repeated id would
-// be acknowledged with an old sequence.
-func encodeMessage(streamName, subjectPrefix string, e *Event) *nats.Msg {
-	h := nats.Header{
-		nats.ExpectedLastSeqHdr: {strconv.FormatInt(e.Position-1, 10)},
-		nats.ExpectedStreamHdr:  {streamName},
-		headerEventID:           {e.ID.String()},
-		headerStream:            {e.Stream.String()},
-		headerSchema:            {strconv.Itoa(e.Schema)},
-		headerCommandID:         {e.CommandID.String()},
+// check refuses a mirror of another log before any command is accepted.
+func (m *mirror) check(ctx context.Context, logger *slog.Logger) error {
+	if !m.nc.IsConnected() {
+		logger.Warn("NATS is unreachable; events are accepted and will be mirrored when it returns")
+		return nil
 	}
-	if !e.CorrelationID.IsZero() {
-		h[headerCorrelation] = []string{e.CorrelationID.String()}
-	}
-	if !e.CausationID.IsZero() {
-		h[headerCausation] = []string{e.CausationID.String()}
-	}
-	return &nats.Msg{Subject: subjectPrefix + e.Type, Header: h, Data: e.Frame}
-}
-
-// decodeMessage makes the event of a message: the frame as it was published,
-// the rest of the envelope from the headers.
-func decodeMessage(epoch int, header nats.Header, data []byte) (*Event, error) {
-	var frame struct {
-		At           string          `json:"at"`
-		User         domain.ID       `json:"user_id"`
-		Conversation domain.ID       `json:"conversation_id"`
-		Seq          int64           `json:"seq"`
-		Event        string          `json:"event"`
-		ID           domain.ID       `json:"id"`
-		Actor        domain.ID       `json:"actor_id"`
-		RecordedAt   time.Time       `json:"recorded_at"`
-		Data         json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(data, &frame); err != nil {
-		return nil, fmt.Errorf("decode mirrored event: %w", err)
-	}
-	at, err := ParseAt(frame.At)
-	if err != nil {
-		return nil, fmt.Errorf("decode mirrored event: %w", err)
-	}
-	schema, err := strconv.Atoi(header.Get(headerSchema))
-	if err != nil {
-		return nil, fmt.Errorf("decode mirrored event %s: schema: %w", at, err)
-	}
-	e := &Event{
-		ID: frame.ID, Type: frame.Event, Schema: schema, Stream: frame.Conversation, Version: frame.Seq,
-		Epoch: epoch, Partition: at.Partition, Position: at.Position, RecordedAt: frame.RecordedAt.UTC(),
-		Actor: frame.Actor, Payload: frame.Data, Frame: data,
-	}
-	if userStream(e.Type) {
-		e.Stream = frame.User
-	}
-	for name, id := range map[string]*domain.ID{headerCommandID: &e.CommandID, headerCorrelation: &e.CorrelationID, headerCausation: &e.CausationID} {
-		if text := header.Get(name); text != "" {
-			if *id, err = domain.ParseID(text); err != nil {
-				return nil, fmt.Errorf("decode mirrored event %s: %w", at, err)
-			}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	for partition := range m.meta.partitions {
+		last, _, err := m.lastSequence(ctx, partition)
+		if err == nil {
+			err = m.verify(ctx, partition, last)
+		}
+		if errors.Is(err, ErrMirrorAhead) {
+			return err
+		}
+		if err != nil {
+			logger.Warn("mirror not checked; the log works without it until it answers", "error", err)
+			return nil
 		}
 	}
-	return e, nil
+	return nil
+}
+
+// verify makes sure that the mirror's last event of a partition is the log's
+// event at that position. last must have been read before Postgres is read: the
+// log only grows.
+func (m *mirror) verify(ctx context.Context, partition int, last int64) error {
+	if last == 0 {
+		return nil
+	}
+	events, err := m.reader.readPartition(ctx, partition, last-1, last, 1)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		return fmt.Errorf("%w: the mirror of partition %d is at %d, the log is not", ErrMirrorAhead, partition, last)
+	}
+	id, err := m.eventIDAt(ctx, partition, last)
+	if err != nil {
+		return err
+	}
+	if !id.IsZero() && id != events[0].ID {
+		return fmt.Errorf("%w: they hold different events at %s", ErrMirrorAhead, At{partition, last})
+	}
+	return nil
 }

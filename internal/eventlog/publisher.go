@@ -4,48 +4,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
-// pump keeps one partition of the mirror equal to the log. Every node runs one
-// a partition; nobody leads. A pump publishes what its own node appended, takes
-// what it heard others publish as done, and makes good from Postgres whatever
-// the mirror turns out to lack. The mirror refuses disorder and duplicates, so
-// pumps that do the same work do no harm.
-type pump struct {
-	log  *Log
-	feed *feed
+// publisher keeps one partition of the mirror equal to the log. Every node runs
+// one per partition; there is no leader. A publisher publishes what its own node
+// appended, counts what it saw other nodes publish as done, and repairs from
+// Postgres whatever the mirror turns out to lack. The mirror refuses disorder
+// and duplicates, so publishers that do the same work do no harm.
+type publisher struct {
+	recent  *recent
+	memory  *memory
+	mirror  *mirror
+	reader  *Reader
+	metrics *metrics
+	logger  *slog.Logger
 
 	last   int64     // the mirror's last position, as far as is known here
-	proven int64     // up to here that is known by an answer, beyond it hoped
-	asked  time.Time // when the mirror was last asked
-	sent   time.Time // when this pump last published
-	forced int64     // up to here this pump publishes, whoever appended
+	proven int64     // up to here that is known from an answer, beyond it is assumed
+	asked  time.Time // when the mirror last answered
+	sent   time.Time // when this publisher last published
+	forced int64     // up to here this publisher publishes, whichever node appended
 	synced bool      // the mirror has answered since the last failure
 }
 
 const (
 	// chainLength bounds the messages published without an answer.
 	chainLength = 256
-	// askInterval is how long a busy pump publishes without asking for an answer:
-	// answers cost more than messages.
+	// askInterval is how long a busy publisher publishes without asking for an
+	// answer: answers cost more than messages.
 	askInterval = 50 * time.Millisecond
-	// publishInterval is the least time between a busy pump's publishes: what
-	// comes in meanwhile goes out in one write. An idle pump publishes at once.
+	// publishInterval is the minimum time between a busy publisher's publishes:
+	// what arrives meanwhile leaves in one write. An idle one publishes at once.
 	publishInterval = 4 * time.Millisecond
-	// grace is how long an event may be on its way from another node before it
+	// grace is how long an event from another node may be in flight before it
 	// counts as missing.
 	grace = 5 * time.Millisecond
-	// sweepInterval is how often an idle pump looks whether the mirror still
-	// holds what it should.
+	// sweepInterval is how often an idle publisher checks whether the mirror
+	// still holds what it should.
 	sweepInterval = 500 * time.Millisecond
-	// requestTimeout bounds one question to JetStream.
+	// requestTimeout bounds one request to JetStream.
 	requestTimeout = 5 * time.Second
 )
 
 // run works until ctx ends, or until draining is closed and there is nothing
 // left to publish. An error says that log and mirror do not belong together.
-func (p *pump) run(ctx context.Context, draining <-chan struct{}) error {
+func (p *publisher) run(ctx context.Context, draining <-chan struct{}) error {
 	pause := 50 * time.Millisecond
 	for {
 		done, err := p.step(ctx, draining)
@@ -59,13 +64,13 @@ func (p *pump) run(ctx context.Context, draining <-chan struct{}) error {
 			continue
 		}
 		p.synced = false
-		p.log.metrics.mirrorErrors.Inc()
-		p.log.logger.Debug("mirror is behind", "partition", p.feed.partition, "error", err)
+		p.metrics.mirrorErrors.Inc()
+		p.logger.Debug("mirror is behind; retrying", "partition", p.recent.partition, "error", err)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-draining:
-			return nil // what is left, other nodes or the next start will publish
+			return nil // other nodes or the next start publish the rest
 		case <-time.After(pause):
 			pause = min(2*pause, 2*time.Second)
 		}
@@ -73,7 +78,7 @@ func (p *pump) run(ctx context.Context, draining <-chan struct{}) error {
 }
 
 // step publishes one chain, or waits for something to publish.
-func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, err error) {
+func (p *publisher) step(ctx context.Context, draining <-chan struct{}) (done bool, err error) {
 	if !p.synced {
 		if err := p.sync(ctx); err != nil {
 			return false, err
@@ -82,18 +87,19 @@ func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, e
 	if err := p.pace(ctx); err != nil {
 		return true, nil
 	}
-	events, tip, cold, more := p.feed.after(p.last, chainLength)
-	switch {
-	case cold, len(events) > 0 && !p.log.trusts():
-		p.forced = max(p.forced, tip)
-		if events, err = p.log.readPartition(ctx, p.feed.partition, p.last, tip, chainLength); err != nil {
+	next := p.recent.after(p.last, chainLength)
+	if next.more != nil {
+		return p.idle(ctx, draining, next.more)
+	}
+	events := next.events
+	if next.evicted || !p.memory.fresh() {
+		p.forced = max(p.forced, next.tip)
+		if events, err = p.reader.readPartition(ctx, p.recent.partition, p.last, next.tip, chainLength); err != nil {
 			return false, err
 		}
 		if len(events) == 0 || events[0].Position != p.last+1 {
-			return false, fmt.Errorf("log has no event at %s", At{p.feed.partition, p.last + 1})
+			return false, fmt.Errorf("log has no event at %s", At{p.recent.partition, p.last + 1})
 		}
-	case len(events) == 0:
-		return p.idle(ctx, draining, more)
 	}
 	if p.last-p.proven >= chainLength {
 		return false, p.sync(ctx)
@@ -105,15 +111,15 @@ func (p *pump) step(ctx context.Context, draining <-chan struct{}) (done bool, e
 	if mine > 0 {
 		return false, p.publish(ctx, events[:mine])
 	}
-	if events[0].origin == heard {
+	if events[0].origin == published {
 		p.last = events[0].Position // proven by the next answer
 		return false, nil
 	}
 	return false, p.repair(ctx, events[0].Position)
 }
 
-// pace waits while the last publish was only just now.
-func (p *pump) pace(ctx context.Context) error {
+// pace waits until publishInterval has passed since the last publish.
+func (p *publisher) pace(ctx context.Context) error {
 	wait := publishInterval - time.Since(p.sent)
 	if wait <= 0 {
 		return nil
@@ -126,8 +132,8 @@ func (p *pump) pace(ctx context.Context) error {
 	}
 }
 
-// idle waits for events, and looks at the mirror now and then.
-func (p *pump) idle(ctx context.Context, draining, more <-chan struct{}) (done bool, err error) {
+// idle waits for events, and checks the mirror at intervals.
+func (p *publisher) idle(ctx context.Context, draining, more <-chan struct{}) (done bool, err error) {
 	select {
 	case <-more:
 		return false, nil
@@ -154,9 +160,9 @@ func (p *pump) idle(ctx context.Context, draining, more <-chan struct{}) (done b
 	}
 }
 
-// repair handles an event that nobody was heard to publish: after the grace,
-// this pump does.
-func (p *pump) repair(ctx context.Context, position int64) error {
+// repair handles an event that no other node was seen to publish: after the
+// grace, this publisher does.
+func (p *publisher) repair(ctx context.Context, position int64) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -167,14 +173,14 @@ func (p *pump) repair(ctx context.Context, position int64) error {
 }
 
 // publish sends events that follow p.last. It asks for an answer when the last
-// was long ago, or when a whole chain is without one.
-func (p *pump) publish(ctx context.Context, events []*Event) error {
+// answer is older than askInterval, or when a whole chain has none.
+func (p *publisher) publish(ctx context.Context, events []*Event) error {
 	events = events[:min(int64(len(events)), p.proven+chainLength-p.last)]
 	p.sent = time.Now()
 	upTo := events[len(events)-1].Position
-	p.log.metrics.mirrored.Add(float64(len(events)))
+	p.metrics.mirrored.Add(float64(len(events)))
 	if time.Since(p.asked) < askInterval && upTo < p.proven+chainLength {
-		if err := p.log.mirror.publish(p.feed.partition, events); err != nil {
+		if err := p.mirror.publish(p.recent.partition, events); err != nil {
 			return err
 		}
 		p.last = upTo
@@ -182,10 +188,10 @@ func (p *pump) publish(ctx context.Context, events []*Event) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if err := p.log.mirror.publish(p.feed.partition, events[:len(events)-1]); err != nil {
+	if err := p.mirror.publish(p.recent.partition, events[:len(events)-1]); err != nil {
 		return err
 	}
-	err := p.log.mirror.prove(ctx, p.feed.partition, events[len(events)-1])
+	err := p.mirror.prove(ctx, p.recent.partition, events[len(events)-1])
 	p.asked = time.Now()
 	if err == nil {
 		p.last, p.proven = upTo, upTo
@@ -199,7 +205,7 @@ func (p *pump) publish(ctx context.Context, events []*Event) error {
 		return err
 	}
 	if p.last < upTo {
-		// What was taken as done before may be what is missing.
+		// An event that was counted as done before may be what is missing.
 		p.forced = max(p.forced, upTo)
 	}
 	if p.last != before {
@@ -209,72 +215,49 @@ func (p *pump) publish(ctx context.Context, events []*Event) error {
 }
 
 // publishAlone sends the one event that the mirror must take next. A chain
-// hides its first error behind refusals of the rest; this shows it.
-func (p *pump) publishAlone(ctx context.Context, position int64) error {
-	events, err := p.log.readPartition(ctx, p.feed.partition, position-1, position, 1)
+// hides its first error behind refusals of the rest; this reveals it.
+func (p *publisher) publishAlone(ctx context.Context, position int64) error {
+	events, err := p.reader.readPartition(ctx, p.recent.partition, position-1, position, 1)
 	if err != nil || len(events) == 0 {
 		return err
 	}
-	if err := p.log.mirror.prove(ctx, p.feed.partition, events[0]); err != nil {
+	if err := p.mirror.prove(ctx, p.recent.partition, events[0]); err != nil {
 		return err
 	}
 	p.last, p.proven = position, position
 	return nil
 }
 
-// sync asks the mirror where it stands, creating it where it is lost.
-func (p *pump) sync(ctx context.Context) error {
+// sync asks the mirror for its last position, and creates the JetStream stream
+// if it is lost.
+func (p *publisher) sync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	partition := p.feed.partition
-	last, ok, err := p.log.mirror.lastSequence(ctx, partition)
+	partition := p.recent.partition
+	last, ok, err := p.mirror.lastSequence(ctx, partition)
 	if err != nil {
 		return err
 	}
-	tip := p.feed.seen()
+	tip := p.recent.lastSeen()
 	if !ok {
 		first := max(1, tip-mirrorRefill+1)
-		if err := p.log.mirror.create(ctx, partition, first); err != nil {
+		if err := p.mirror.create(ctx, partition, first); err != nil {
 			return err
 		}
-		if last, _, err = p.log.mirror.lastSequence(ctx, partition); err != nil {
+		if last, _, err = p.mirror.lastSequence(ctx, partition); err != nil {
 			return err
 		}
 	}
 	if last > tip || !p.synced {
-		if err := p.log.verifyMirror(ctx, partition, last); err != nil {
+		if err := p.mirror.verify(ctx, partition, last); err != nil {
 			return err
 		}
 	}
 	if last < p.last || !p.synced {
-		// The mirror lost its tail, or this is the start: nobody else may be
-		// there to publish what it lacks.
+		// The mirror lost its tail, or this is the start: there may be no other
+		// node to publish what it lacks.
 		p.forced = max(p.forced, tip)
 	}
 	p.last, p.proven, p.synced, p.asked = last, last, true, time.Now()
-	return nil
-}
-
-// verifyMirror makes sure that the mirror's last event of a partition is the
-// log's event at that position. It must have been read before Postgres is
-// asked: the log only grows.
-func (l *Log) verifyMirror(ctx context.Context, partition int, last int64) error {
-	if last == 0 {
-		return nil
-	}
-	events, err := l.readPartition(ctx, partition, last-1, last, 1)
-	if err != nil {
-		return err
-	}
-	if len(events) == 0 {
-		return fmt.Errorf("%w: the mirror of partition %d is at %d, the log is not", ErrMirrorAhead, partition, last)
-	}
-	id, err := l.mirror.eventIDAt(ctx, partition, last)
-	if err != nil {
-		return err
-	}
-	if !id.IsZero() && id != events[0].ID {
-		return fmt.Errorf("%w: they hold different events at %s", ErrMirrorAhead, At{partition, last})
-	}
 	return nil
 }

@@ -7,31 +7,31 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestFeed: whatever the order in which events come, however often, readers
+// TestRecent: whatever the order in which events come, however often, readers
 // see each once and in order, and a gap is reported while there is one.
-func TestFeed(t *testing.T) {
+func TestRecent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		start := rapid.Int64Range(0, 50).Draw(t, "start")
 		const count = 40
-		f := newFeed(0, rapid.IntRange(1, 64).Draw(t, "ring"), start)
+		r := newRecent(0, rapid.IntRange(1, 64).Draw(t, "ring"), start)
 		arrivals := rapid.SliceOfN(rapid.Int64Range(start+1, start+count), 0, 200).Draw(t, "arrivals")
 		arrived := map[int64]bool{}
 		reader := start
 		for _, position := range arrivals {
 			arrived[position] = true
-			_, gap := f.add(&Event{Position: position})
+			_, gap := r.add(&Event{Position: position})
 
 			tip := start
 			for arrived[tip+1] {
 				tip++
 			}
-			require.Equal(t, tip, f.seen())
+			require.Equal(t, tip, r.lastSeen())
 			greatest := tip
 			for p := range arrived {
 				greatest = max(greatest, p)
 			}
 			require.Equal(t, greatest > tip, gap)
-			after, upTo, ok := f.gap()
+			after, upTo, ok := r.gap()
 			require.Equal(t, gap, ok)
 			if ok {
 				require.Equal(t, tip, after)
@@ -42,8 +42,8 @@ func TestFeed(t *testing.T) {
 
 			low := rapid.Int64Range(start, start+count).Draw(t, "low")
 			high := rapid.Int64Range(low, start+count).Draw(t, "high")
-			between, ok := f.between(low, high)
-			require.Equal(t, high <= tip && low+1 >= f.oldest, ok)
+			between, ok := r.between(low, high)
+			require.Equal(t, high <= tip && low+1 >= r.oldest, ok)
 			for i, e := range between {
 				require.Equal(t, low+1+int64(i), e.Position)
 			}
@@ -51,19 +51,19 @@ func TestFeed(t *testing.T) {
 				require.Len(t, between, int(high-low))
 			}
 
-			events, _, cold, _ := f.after(reader, 3)
-			if cold {
-				reader = tip // a cold reader reads elsewhere, up to the tip
+			next := r.after(reader, 3)
+			if next.evicted {
+				reader = tip // this reader reads elsewhere, up to the tip
 				continue
 			}
-			for _, e := range events {
+			for _, e := range next.events {
 				reader++
 				require.Equal(t, reader, e.Position)
 			}
 		}
-		require.LessOrEqual(t, len(f.ahead), count, "what was passed by is let go")
-		for p := range f.ahead {
-			require.Greater(t, p, f.tip)
+		require.LessOrEqual(t, len(r.ahead), count, "what was passed by is let go")
+		for p := range r.ahead {
+			require.Greater(t, p, r.tip)
 		}
 	})
 }

@@ -6,17 +6,27 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 )
 
 const (
-	// redactSpan is how many of a stream's versions are looked through at a
-	// time. Most are others': a span bounds one query, however few are found.
+	// redactSpan is how many of a stream's versions are searched per query. Most
+	// are other users': a span bounds a query however few events it finds.
 	redactSpan = 5_000
-	// redactBatch is the most payloads that one transaction overwrites.
+	// redactBatch is the maximum number of payloads that one transaction
+	// overwrites.
 	redactBatch = 500
 )
+
+// Redactor removes what a person wrote from the log and from its mirror.
+type Redactor struct {
+	pool         *pgxpool.Pool
+	meta         meta
+	mirror       *mirror
+	maxMemoryAge time.Duration
+}
 
 const readOwnSQL = `
 SELECT e.position, e.version, e.type, e.schema, e.payload, e.fingerprint <> 0
@@ -24,33 +34,33 @@ SELECT e.position, e.version, e.type, e.schema, e.payload, e.fingerprint <> 0
  WHERE e.stream = $1 AND e.version > $2 AND e.version <= $3 AND (e.actor = $4 OR e.stream = $4)
  ORDER BY e.version LIMIT $5`
 
-// redaction is a payload to be put in the place of another.
+// redaction is a payload that replaces another.
 type redaction struct {
 	position int64
 	payload  []byte
 }
 
-// Redact overwrites what a user wrote or is called by in the events of a
-// stream, and the hashes of it. Call it when nothing of the user can follow
-// there. It returns the positions of all events that hold or held such things,
-// for DeleteMirrored: also those that an earlier call, which may have been cut short,
-// has overwritten.
-func (l *Log) Redact(ctx context.Context, stream, user domain.ID) (positions []int64, err error) {
-	head, err := lookUp[int64](ctx, l, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
+// Redact overwrites what a user wrote, and their names, in the events of a
+// stream, and the hashes of their requests. Call it when no event of the user
+// can follow there. It returns the positions of all events that hold or held
+// such data, for DeleteMirrored: including those that an earlier call, which may
+// have been interrupted, has overwritten.
+func (r *Redactor) Redact(ctx context.Context, stream, user domain.ID) (positions []int64, err error) {
+	head, err := lookUp[int64](ctx, r.pool, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
 	if err != nil {
 		return nil, fmt.Errorf("redact %s: %w", stream, err)
 	}
 	for after := int64(0); after < head; {
-		found, due, upTo, err := l.findPersonal(ctx, stream, user, after)
+		found, due, upTo, err := r.findPersonal(ctx, stream, user, after)
 		if err == nil && len(due) > 0 {
-			err = l.overwrite(ctx, l.PartitionOf(stream), due)
+			err = r.overwrite(ctx, r.meta.PartitionOf(stream), due)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("redact %s: %w", stream, err)
 		}
 		positions, after = append(positions, found...), upTo
 	}
-	_, err = l.pool.Exec(ctx, `
+	_, err = r.pool.Exec(ctx, `
 UPDATE log.receipts SET fingerprint = 0 WHERE stream = $1 AND (actor = $2 OR stream = $2) AND fingerprint <> 0`, pgUUID(stream), pgUUID(user))
 	if err != nil {
 		return nil, fmt.Errorf("redact receipts of %s: %w", stream, err)
@@ -58,11 +68,11 @@ UPDATE log.receipts SET fingerprint = 0 WHERE stream = $1 AND (actor = $2 OR str
 	return positions, nil
 }
 
-// findPersonal looks through a stream after a version for events that are a
-// user's own: found are the positions of those with anything personal, due what
-// is still to be overwritten of them. upTo is how far it came.
-func (l *Log) findPersonal(ctx context.Context, stream, user domain.ID, after int64) (found []int64, due []redaction, upTo int64, err error) {
-	rows, _ := l.pool.Query(ctx, readOwnSQL, pgUUID(stream), after, after+redactSpan, pgUUID(user), redactBatch)
+// findPersonal searches a stream after a version for a user's own events: found
+// are the positions of those with personal data, due what is still to be
+// overwritten of them. upTo is the version that the search reached.
+func (r *Redactor) findPersonal(ctx context.Context, stream, user domain.ID, after int64) (found []int64, due []redaction, upTo int64, err error) {
+	rows, _ := r.pool.Query(ctx, readOwnSQL, pgUUID(stream), after, after+redactSpan, pgUUID(user), redactBatch)
 	var position, version int64
 	var typ string
 	var schema, seen int
@@ -96,14 +106,14 @@ UPDATE log.events e SET payload = r.payload, fingerprint = 0
   FROM unnest($2::bigint[], $3::json[]) AS r (position, payload)
  WHERE e.partition = $1 AND e.position = r.position`
 
-// overwrite puts other payloads into a partition, and lets all nodes know that
-// what they hold in memory is out of date.
-func (l *Log) overwrite(ctx context.Context, partition int, due []redaction) error {
+// overwrite replaces payloads of a partition, and counts the redaction: that
+// tells all nodes that their memory is out of date.
+func (r *Redactor) overwrite(ctx context.Context, partition int, due []redaction) error {
 	positions, payloads := make([]int64, len(due)), make([][]byte, len(due))
-	for i, r := range due {
-		positions[i], payloads[i] = r.position, r.payload
+	for i, d := range due {
+		positions[i], payloads[i] = d.position, d.payload
 	}
-	return pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, overwriteSQL, partition, positions, payloads); err != nil {
 			return err
 		}
@@ -112,14 +122,15 @@ func (l *Log) overwrite(ctx context.Context, partition int, due []redaction) err
 	})
 }
 
-// AwaitForgotten waits until no node publishes to the mirror what was overwritten
-// before the call: each has looked at Postgres since, or publishes nothing from
-// memory. What is on its way even then is very late.
-func (l *Log) AwaitForgotten(ctx context.Context) error {
+// AwaitForgotten waits until no node publishes to the mirror what was
+// overwritten before the call: each has checked Postgres since, or publishes
+// nothing from memory. It does not cover a message that takes even longer to
+// reach NATS.
+func (r *Redactor) AwaitForgotten(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(2 * l.cfg.MaxMemoryAge):
+	case <-time.After(2 * r.maxMemoryAge):
 		return nil
 	}
 }

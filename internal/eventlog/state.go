@@ -6,35 +6,45 @@ import (
 	"math"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 )
 
 // streamState is what a lane knows of a stream: the decisive events up to
 // version, all of them and none beyond. It may lag behind other nodes; the
-// append finds out when that matters.
+// append detects when that matters.
 type streamState struct {
 	state    any
 	version  int64
 	position int64 // of the event with that version
-	round    int   // in which round of the lane it was last up to date
-	expired  bool  // to be brought up to date before it is used again
+	round    int   // the lane's round in which it was last up to date
+	expired  bool  // must be refreshed before its next use
 	weight   int   // bytes that the cache counts for it
 	err      error // why it cannot be decided on
 }
 
-// stateKey names a state: a stream as an aggregate of one kind sees it.
+// advance moves the version that the state covers forward.
+func (st *streamState) advance(version, position int64) {
+	if version > st.version {
+		st.version, st.position = version, position
+	}
+}
+
+// stateKey identifies a state: a stream as an aggregate of one kind sees it.
 type stateKey struct {
 	kind   string
 	stream domain.ID
 }
 
-// stateOverhead is about how many bytes a state takes in the cache beside what
-// its aggregate says: the key, twice, the entries of map and list, streamState.
+// stateOverhead is about how many bytes a state takes in the cache on top of
+// what its aggregate estimates: the key, twice, the entries of map and list, and
+// streamState.
 const stateOverhead = 320
 
-// stateCache holds the states that a lane used last, up to so many bytes.
+// stateCache holds the states that a lane used last, bounded in bytes.
 type stateCache struct {
+	pool    *pgxpool.Pool
 	states  *simplelru.LRU[stateKey, *streamState]
 	bound   int // bytes
 	held    int // bytes
@@ -42,8 +52,8 @@ type stateCache struct {
 	metrics *metrics
 }
 
-func newStateCache(bound int, m *metrics) *stateCache {
-	c := &stateCache{bound: bound, metrics: m}
+func newStateCache(pool *pgxpool.Pool, bound int, m *metrics) *stateCache {
+	c := &stateCache{pool: pool, bound: bound, metrics: m}
 	states, err := simplelru.NewLRU(math.MaxInt, func(_ stateKey, st *streamState) { c.count(-st.weight) })
 	if err != nil {
 		panic(err) // the size is positive
@@ -60,11 +70,12 @@ func (c *stateCache) count(bytes int) {
 	c.metrics.stateBytes.Add(float64(bytes))
 }
 
-// load begins a round: it gives every request the state of its stream. What is
-// expired or not in the cache is read from the log, all in one go.
-func (c *stateCache) load(ctx context.Context, l *Log, batch []*request) error {
+// load begins a round: it gives every request the state of its stream. States
+// that are not in the cache, have expired or are inspected are read from the
+// log, all in one round trip.
+func (c *stateCache) load(ctx context.Context, batch []*request) error {
 	c.round++
-	var behind []*request // one a state
+	var stale []*request // one per state
 	reading := map[stateKey]*streamState{}
 	for _, r := range batch {
 		k := r.state()
@@ -75,33 +86,33 @@ func (c *stateCache) load(ctx context.Context, l *Log, batch []*request) error {
 		st, ok := c.states.Get(k)
 		switch {
 		case !ok:
-			st = &streamState{state: r.newState()}
+			st = &streamState{state: r.newState(), expired: true}
 			c.metrics.statesLoaded.Inc()
 		case st.expired, r.inspects:
 			st.expired = true
 			c.metrics.statesRefreshed.Inc()
 		}
-		if r.st = st; !ok || st.expired {
+		if r.st = st; st.expired {
 			reading[k] = st
-			behind = append(behind, r)
+			stale = append(stale, r)
 		}
 	}
-	if len(behind) == 0 {
+	if len(stale) == 0 {
 		return nil
 	}
-	if err := l.catchUp(ctx, behind); err != nil {
+	if err := c.refresh(ctx, stale); err != nil {
 		return fmt.Errorf("load states: %w", err)
 	}
-	for _, r := range behind {
+	for _, r := range stale {
 		r.st.round, r.st.expired = c.round, false
 		c.keep(r)
 	}
 	return nil
 }
 
-// keep holds on to the state of r, which was read or changed, as the one used
-// last, and lets go of those used longest ago until it fits. One that does not
-// fit at all is not kept: its lane loads it each time.
+// keep stores the state of r, which was read or changed, as the most recently
+// used one, and evicts the least recently used until it fits. A state larger
+// than the whole cache is not kept: its lane loads it each time.
 func (c *stateCache) keep(r *request) {
 	c.drop(r.state())
 	r.st.weight = stateOverhead + r.size(r.st.state)
@@ -117,8 +128,9 @@ func (c *stateCache) keep(r *request) {
 }
 
 // withdraw undoes what a plan that was not accepted did to the states. Decisive
-// events cannot be taken out of a state again: it is dropped. One without them
-// is as it was, but for its version, and has to learn why it was refused.
+// events cannot be removed from a state: it is dropped. A state without them
+// only gets its version back, and must be refreshed to learn why the plan was
+// refused.
 func (c *stateCache) withdraw(p *plan) {
 	for _, s := range p.streams {
 		st := s.first.st

@@ -6,13 +6,17 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 )
 
-// What decisions need to know of the past beyond a stream's state. Each is a
-// few probes of an index that holds such events alone, so its cost does not
-// grow with the conversation.
+// Lookups answer what decisions need to know of the past beyond a stream's
+// state. Each is a few probes of an index that holds only such events, so its
+// cost does not grow with the conversation.
+type Lookups struct {
+	pool *pgxpool.Pool
+}
 
 const readMessageSQL = `
 SELECT e.version, e.actor, coalesce(edited.body, e.payload->>'body'), deleted.version IS NOT NULL, coalesce(pinned.version > unpinned.version, pinned.version IS NOT NULL)
@@ -32,8 +36,8 @@ SELECT e.version, e.actor, coalesce(edited.body, e.payload->>'body'), deleted.ve
  WHERE e.id = $1 AND e.stream = $2 AND e.type = 'message.sent'`
 
 // Message returns what the log knows of a message of a conversation; the zero
-// Message when it has none of that id.
-func (l *Log) Message(ctx context.Context, conversation, id domain.ID) (m domain.Message, err error) {
+// Message when the conversation has none with that id.
+func (l *Lookups) Message(ctx context.Context, conversation, id domain.ID) (m domain.Message, err error) {
 	err = l.pool.QueryRow(ctx, readMessageSQL, pgUUID(id), pgUUID(conversation)).
 		Scan(&m.MessageSeq, (*[16]byte)(&m.Author), &m.Body, &m.Deleted, &m.Pinned)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -46,8 +50,8 @@ func (l *Log) Message(ctx context.Context, conversation, id domain.ID) (m domain
 	return m, nil
 }
 
-// How many reactions a user has is counted from all that he said about the
-// message with them, up to a bound: who says more has said enough.
+// The number of a user's reactions is counted from all reaction events of the
+// user on the message, up to a bound: beyond it the bound is the answer.
 const readReactionsSQL = `
 SELECT coalesce((SELECT e.type = 'reaction.added' FROM log.events e
                   WHERE e.type IN ('reaction.added', 'reaction.removed')
@@ -60,11 +64,11 @@ SELECT coalesce((SELECT e.type = 'reaction.added' FROM log.events e
                  LIMIT $4) AS said
          ORDER BY emoji, version DESC) AS last`
 
-// Reactions reports whether a user has a reaction on a message, and how many he
-// has there; very many when he changed them very often.
-func (l *Log) Reactions(ctx context.Context, message, user domain.ID, emoji string) (is bool, mine int, err error) {
-	const most = 500
-	err = l.pool.QueryRow(ctx, readReactionsSQL, pgUUID(message), pgUUID(user), emoji, int64(most)).Scan(&is, &mine)
+// Reactions reports whether a user has a reaction on a message, and how many
+// reactions they have there: 500 when they changed them that often.
+func (l *Lookups) Reactions(ctx context.Context, message, user domain.ID, emoji string) (is bool, mine int, err error) {
+	const maxEvents = 500
+	err = l.pool.QueryRow(ctx, readReactionsSQL, pgUUID(message), pgUUID(user), emoji, int64(maxEvents)).Scan(&is, &mine)
 	if err != nil {
 		return false, 0, fmt.Errorf("read reactions on %s: %w", message, err)
 	}
@@ -77,9 +81,9 @@ SELECT (payload->>'seq')::bigint FROM log.events
  ORDER BY version DESC LIMIT 1`
 
 // ReadMarker returns the seq up to which a user last marked a conversation as
-// read; 0 when he never did.
-func (l *Log) ReadMarker(ctx context.Context, conversation, user domain.ID) (int64, error) {
-	seq, err := lookUp[int64](ctx, l, readMarkerSQL, pgUUID(conversation), pgUUID(user))
+// read; 0 when they never did.
+func (l *Lookups) ReadMarker(ctx context.Context, conversation, user domain.ID) (int64, error) {
+	seq, err := lookUp[int64](ctx, l.pool, readMarkerSQL, pgUUID(conversation), pgUUID(user))
 	if err != nil {
 		return 0, fmt.Errorf("read marker in %s: %w", conversation, err)
 	}
@@ -95,8 +99,8 @@ SELECT coalesce(bool_or(type = 'user.blocked'), false)
         ORDER BY version DESC LIMIT 1) AS last`
 
 // Blocked reports whether one of two users has blocked the other.
-func (l *Log) Blocked(ctx context.Context, a, b domain.ID) (bool, error) {
-	is, err := lookUp[bool](ctx, l, readBlockSQL, pgUUID(a), pgUUID(b))
+func (l *Lookups) Blocked(ctx context.Context, a, b domain.ID) (bool, error) {
+	is, err := lookUp[bool](ctx, l.pool, readBlockSQL, pgUUID(a), pgUUID(b))
 	if err != nil {
 		return false, fmt.Errorf("read block of %s and %s: %w", a, b, err)
 	}
@@ -111,22 +115,22 @@ SELECT stream, blocked
          ORDER BY stream, payload->>'user_id', version DESC) AS last
  WHERE type = 'user.blocked'`
 
-// BlockedBy returns whom each of some users has blocked; who has blocked
-// nobody is not in it.
-func (l *Log) BlockedBy(ctx context.Context, users ...domain.ID) (map[domain.ID][]domain.ID, error) {
+// BlockedBy returns the users that each of some users has blocked, without an
+// entry for those who have blocked nobody.
+func (l *Lookups) BlockedBy(ctx context.Context, users ...domain.ID) (map[domain.ID][]domain.ID, error) {
 	streams := make([][16]byte, len(users))
 	for i, user := range users {
 		streams[i] = user
 	}
 	rows, _ := l.pool.Query(ctx, readBlockedBySQL, streams)
 	blocked := map[domain.ID][]domain.ID{}
-	var by, who [16]byte
-	_, err := pgx.ForEachRow(rows, []any{&by, &who}, func() error {
-		blocked[by] = append(blocked[by], who)
+	var by, user [16]byte
+	_, err := pgx.ForEachRow(rows, []any{&by, &user}, func() error {
+		blocked[by] = append(blocked[by], user)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read whom users have blocked: %w", err)
+		return nil, fmt.Errorf("read block lists: %w", err)
 	}
 	return blocked, nil
 }
@@ -137,8 +141,8 @@ SELECT DISTINCT stream FROM log.events
  ORDER BY stream LIMIT $3`
 
 // JoinedConversations returns up to limit conversations with ids above after, in the order
-// of their ids, in which a user is or ever was.
-func (l *Log) JoinedConversations(ctx context.Context, user, after domain.ID, limit int) ([]domain.ID, error) {
+// of their ids, in which a user is or ever was a member.
+func (l *Lookups) JoinedConversations(ctx context.Context, user, after domain.ID, limit int) ([]domain.ID, error) {
 	rows, _ := l.pool.Query(ctx, readJoinedSQL, pgUUID(user), [16]byte(after), limit)
 	ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.ID, err error) {
 		return id, row.Scan((*[16]byte)(&id))
@@ -150,8 +154,8 @@ func (l *Log) JoinedConversations(ctx context.Context, user, after domain.ID, li
 }
 
 // lookUp reads one value; the zero value when there is none.
-func lookUp[T any](ctx context.Context, l *Log, sql string, args ...any) (value T, err error) {
-	err = l.pool.QueryRow(ctx, sql, args...).Scan(&value)
+func lookUp[T any](ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) (value T, err error) {
+	err = pool.QueryRow(ctx, sql, args...).Scan(&value)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // LIMIT and OFFSET keep each look-up one probe of an index, whatever the tables
-// looked like when the query was planned. What it costs is the events after a
-// version, not those before.
+// looked like when the query was planned. The cost grows with the events after a
+// version, not with those before.
 const (
 	readStreamHeads = `
 SELECT k.idx, s.version, s.position
@@ -28,10 +28,10 @@ SELECT k.idx, e.version, e.position, e.type, e.schema, e.payload
  ORDER BY k.idx, e.version`
 )
 
-// catchUp brings the states of requests, one request a state, up to date: it
+// refresh brings the states of requests, one request per state, up to date: it
 // folds the decisive events after their versions into them, which for a new
-// state are all. After an error the states are of no use.
-func (l *Log) catchUp(ctx context.Context, requests []*request) error {
+// state are all. After an error the states must not be used.
+func (c *stateCache) refresh(ctx context.Context, requests []*request) error {
 	streams, versions := make([]domain.ID, len(requests)), make([]int64, len(requests))
 	for i, r := range requests {
 		streams[i], versions[i] = r.Stream, r.st.version
@@ -42,7 +42,7 @@ func (l *Log) catchUp(ctx context.Context, requests []*request) error {
 	var idx, version, position int64
 	batch.Queue(readStreamHeads, uuids(streams)).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&idx, &version, &position}, func() error {
-			requests[idx-1].st.reach(version, position)
+			requests[idx-1].st.advance(version, position)
 			return nil
 		})
 		return err
@@ -52,9 +52,9 @@ func (l *Log) catchUp(ctx context.Context, requests []*request) error {
 		var schema int
 		var payload []byte
 		_, err := pgx.ForEachRow(rows, []any{&idx, &version, &position, &typ, &schema, &payload}, func() error {
-			l.metrics.stateEvents.Inc()
+			c.metrics.stateEvents.Inc()
 			r := requests[idx-1]
-			r.st.reach(version, position)
+			r.st.advance(version, position)
 			e, err := domain.DecodeEvent(typ, schema, payload)
 			if err != nil {
 				r.st.err = fmt.Errorf("%s version %d: %w", r.Stream, version, err)
@@ -65,12 +65,5 @@ func (l *Log) catchUp(ctx context.Context, requests []*request) error {
 		})
 		return err
 	})
-	return l.pool.SendBatch(ctx, &batch).Close()
-}
-
-// reach moves the version that the state stands for forward.
-func (st *streamState) reach(version, position int64) {
-	if version > st.version {
-		st.version, st.position = version, position
-	}
+	return c.pool.SendBatch(ctx, &batch).Close()
 }

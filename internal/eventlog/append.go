@@ -1,0 +1,155 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ping/domain"
+)
+
+const appendSQL = `
+SELECT bases, times, versions, conflicts, repeats
+  FROM log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
+
+// appendAnswer is what log.append returns.
+type appendAnswer struct {
+	Bases     []int64     // per partition: the position before the append
+	Times     []time.Time // per partition: recorded_at
+	Versions  []int64     // per stream: the version before the append
+	Conflicts [][16]byte  // refused: the guards of these streams moved on
+	Repeats   bool        // refused: some command happened before
+}
+
+func (a *appendAnswer) refused() bool { return a.Bases == nil }
+
+// append runs the plan as one transaction.
+func (p *plan) append(ctx context.Context, pool *pgxpool.Pool) (*appendAnswer, error) {
+	var a appendAnswer
+	err := pool.QueryRow(ctx, appendSQL, p.arguments().list()...).
+		Scan(&a.Bases, &a.Times, &a.Versions, &a.Conflicts, &a.Repeats)
+	if err != nil {
+		return nil, fmt.Errorf("append %d events: %w", p.size, err)
+	}
+	return &a, nil
+}
+
+// arguments lays the plan out for log.append.
+func (p *plan) arguments() *appendArgs {
+	args := newAppendArgs(len(p.streams), p.size)
+	index := make([]int32, len(p.byPartition)) // of a partition among the arguments, from 1
+	for partition, share := range p.byPartition {
+		if len(share) > 0 {
+			index[partition] = args.addPartition(partition, len(share))
+		}
+	}
+	for _, s := range p.streams {
+		args.addStream(s, index[s.partition])
+	}
+	for partition, share := range p.byPartition {
+		for i, e := range share {
+			args.addEvent(e, index[partition], i+1)
+		}
+	}
+	return args
+}
+
+// appendArgs are the arguments of log.append, in its order: an array per column
+// of its partitions, its streams and its events.
+type appendArgs struct {
+	partitions []int16
+	counts     []int32
+
+	streams struct {
+		ids                              []pgtype.UUID
+		partitions, counts, guards, last []int32
+		known                            []int64
+	}
+
+	events struct {
+		partitions, places, streams, offsets []int32
+		ids                                  []pgtype.UUID
+		types                                []string
+		schemas                              []int16
+		decisive                             []bool
+		actors, commands                     []pgtype.UUID
+		ordinals, sizes                      []int16
+		fingerprints                         []int64
+		correlations, causations             []pgtype.UUID
+		payloads                             [][]byte
+	}
+}
+
+func newAppendArgs(streams, events int) *appendArgs {
+	a := &appendArgs{}
+	s, e := &a.streams, &a.events
+	s.ids, s.known = make([]pgtype.UUID, 0, streams), make([]int64, 0, streams)
+	for _, column := range []*[]int32{&s.partitions, &s.counts, &s.guards, &s.last} {
+		*column = make([]int32, 0, streams)
+	}
+	for _, column := range []*[]int32{&e.partitions, &e.places, &e.streams, &e.offsets} {
+		*column = make([]int32, 0, events)
+	}
+	for _, column := range []*[]pgtype.UUID{&e.ids, &e.actors, &e.commands, &e.correlations, &e.causations} {
+		*column = make([]pgtype.UUID, 0, events)
+	}
+	for _, column := range []*[]int16{&e.schemas, &e.ordinals, &e.sizes} {
+		*column = make([]int16, 0, events)
+	}
+	e.types, e.decisive = make([]string, 0, events), make([]bool, 0, events)
+	e.fingerprints, e.payloads = make([]int64, 0, events), make([][]byte, 0, events)
+	return a
+}
+
+// addPartition adds a partition and returns its index, from 1. Partitions must
+// be added in ascending order: log.append locks them in that order.
+func (a *appendArgs) addPartition(partition, count int) (index int32) {
+	a.partitions, a.counts = append(a.partitions, int16(partition)), append(a.counts, int32(count))
+	return int32(len(a.partitions))
+}
+
+func (a *appendArgs) addStream(planned *plannedStream, partition int32) {
+	s := &a.streams
+	s.ids, s.partitions = append(s.ids, pgUUID(planned.id)), append(s.partitions, partition)
+	s.known, s.counts = append(s.known, planned.known), append(s.counts, int32(planned.count))
+	s.guards, s.last = append(s.guards, int32(planned.guard)), append(s.last, int32(planned.last))
+}
+
+// addEvent adds the event at a place of its partition's share, from 1.
+func (a *appendArgs) addEvent(planned *planned, partition int32, place int) {
+	e := &a.events
+	e.partitions, e.places = append(e.partitions, partition), append(e.places, int32(place))
+	e.streams, e.offsets = append(e.streams, int32(planned.stream+1)), append(e.offsets, int32(planned.offset))
+	e.ids, e.types = append(e.ids, pgUUID(planned.ID)), append(e.types, planned.Type)
+	e.schemas, e.decisive = append(e.schemas, int16(planned.Schema)), append(e.decisive, planned.decisive)
+	e.actors = append(e.actors, pgtype.UUID{Bytes: planned.Actor, Valid: true})
+	e.commands = append(e.commands, pgUUID(planned.CommandID))
+	e.ordinals, e.sizes = append(e.ordinals, int16(planned.ordinal)), append(e.sizes, int16(planned.commandSize))
+	e.fingerprints, e.payloads = append(e.fingerprints, planned.fingerprint), append(e.payloads, planned.Payload)
+	e.correlations, e.causations = append(e.correlations, pgUUID(planned.CorrelationID)), append(e.causations, pgUUID(planned.CausationID))
+}
+
+// list returns the arguments in the order of log.append's parameters.
+func (a *appendArgs) list() []any {
+	s, e := &a.streams, &a.events
+	return []any{
+		a.partitions, a.counts,
+		s.ids, s.partitions, s.known, s.counts, s.guards, s.last,
+		e.partitions, e.places, e.streams, e.offsets, e.ids, e.types, e.schemas, e.decisive, e.actors,
+		e.commands, e.ordinals, e.sizes, e.fingerprints, e.correlations, e.causations, e.payloads,
+	}
+}
+
+// pgUUID is the fast way to pass an id to pgx; the zero ID becomes NULL.
+func pgUUID(id domain.ID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: !id.IsZero()} }
+
+func uuids(ids []domain.ID) []pgtype.UUID {
+	out := make([]pgtype.UUID, len(ids))
+	for i, id := range ids {
+		out[i] = pgtype.UUID{Bytes: id, Valid: true}
+	}
+	return out
+}
