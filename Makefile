@@ -1,5 +1,14 @@
-# The pinned linter; CI runs it with this version too.
+# Pinned tools; CI runs these versions too.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+VULNDB := https://vuln.go.dev
+
+# Programs and tests are static, like the binary of a release. The race detector needs cgo.
+export CGO_ENABLED := 0
+
+# The tag, where there is one; else the program names its commit by itself.
+VERSION := $(shell git describe --tags --dirty 2>/dev/null)
 
 # What `make bench` measures for each benchmark.
 BENCHTIME ?= 3s
@@ -11,28 +20,28 @@ help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
-deps: ## install Postgres and Redis where they are missing
+deps: ## install Postgres and Redis if they are missing
 	@sh deploy/deps.sh
 
 .PHONY: test-deps
-test-deps: ## install Postgres, Redis and Node (for one test) where they are missing
+test-deps: ## install Postgres, Redis and Node (for one test) if they are missing
 	@sh deploy/deps.sh node
 
 .PHONY: dev
-dev: deps build ## run Ping with all that it needs, on 127.0.0.1:8080
+dev: deps build ## run Ping with everything it needs, on 127.0.0.1:8080
 	@exec bin/ping dev
 
 .PHONY: build
 build: ## build bin/ping
-	go build -o bin/ping ./cmd/ping
+	go build -ldflags '-X main.release=$(VERSION)' -o bin/ping ./cmd/ping
 
 .PHONY: test
-test: test-deps ## run all tests, on real parts
+test: test-deps ## run all tests, on real engines
 	go test ./...
 
 .PHONY: test-race
 test-race: test-deps ## run all tests with the race detector
-	go test -race ./...
+	CGO_ENABLED=1 go test -race ./...
 
 .PHONY: bench
 bench: deps ## run the benchmarks (BENCHTIME=3s each)
@@ -45,9 +54,18 @@ lint: ## check formatting, go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
+.PHONY: lint-full
+lint-full: ## run the linters of .golangci.yaml
+	go run $(GOLANGCI) run ./...
+
+.PHONY: vulncheck
+vulncheck: ## check for known vulnerabilities, if their database can be reached
+	@if curl -sSf -m 10 -o /dev/null $(VULNDB)/index/db.json; then go run $(GOVULNCHECK) -db $(VULNDB) ./...; \
+	else echo "$(VULNDB) cannot be reached: vulnerabilities are not checked"; fi
+
 .PHONY: fmt
 fmt: ## format all Go code
 	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
 
 .PHONY: check
-check: lint test ## all that CI checks
+check: lint test ## everything that CI checks
