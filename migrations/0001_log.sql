@@ -1,7 +1,7 @@
 -- +goose Up
 CREATE SCHEMA log;
 
--- What is true of the log as a whole; exactly one row.
+-- The properties of the log as a whole; exactly one row.
 CREATE TABLE log.meta (
     only_row   boolean PRIMARY KEY DEFAULT true CONSTRAINT meta_only_row CHECK (only_row),
     partitions smallint NOT NULL CONSTRAINT meta_partitions CHECK (partitions BETWEEN 1 AND 256),
@@ -10,8 +10,8 @@ CREATE TABLE log.meta (
 COMMENT ON COLUMN log.meta.partitions IS 'Fixed when the log is created: a stream''s partition is a hash of its id modulo this.';
 COMMENT ON COLUMN log.meta.epoch IS 'Which incarnation of the log; bumped after Postgres was restored from a backup.';
 
--- One row a partition. Updating it is the partition's write lock, held from
--- then to commit: so positions are gapless and in commit order.
+-- One row per partition. Its row lock is the partition's write lock, held from
+-- the update to commit: so positions are gapless and in commit order.
 CREATE TABLE log.heads (
     partition   smallint    NOT NULL CONSTRAINT heads_pkey PRIMARY KEY,
     position    bigint      NOT NULL DEFAULT 0,
@@ -20,7 +20,7 @@ CREATE TABLE log.heads (
 COMMENT ON COLUMN log.heads.position IS 'Position of the partition''s last event.';
 COMMENT ON COLUMN log.heads.recorded_at IS 'When that event was recorded; the next is never earlier, even when the clock steps back.';
 
--- One row a stream.
+-- One row per stream.
 CREATE TABLE log.streams (
     stream    uuid     NOT NULL CONSTRAINT streams_pkey PRIMARY KEY,
     partition smallint NOT NULL,
@@ -55,10 +55,10 @@ CREATE TABLE log.events (
     CONSTRAINT events_pkey PRIMARY KEY (partition, position),
     CONSTRAINT events_version UNIQUE (stream, version)
 );
--- A command happens once: its id is unique in its stream, for ever.
+-- A command happens once: its id is unique in its stream for ever.
 CREATE UNIQUE INDEX events_command ON log.events (stream, command_id) WHERE ordinal = 0;
 CREATE UNIQUE INDEX events_id ON log.events (id);
--- States are loaded from these alone, however long the stream is.
+-- States are loaded from these events alone, however long the stream is.
 CREATE INDEX events_decisive ON log.events (stream, version) WHERE decisive;
 COMMENT ON COLUMN log.events.command_id IS 'Derived from the actor and his idempotency key: one user''s key never meets another''s.';
 COMMENT ON COLUMN log.events.ordinal IS 'Place of the event among those of its command, from 0.';
@@ -66,8 +66,8 @@ COMMENT ON COLUMN log.events.command_size IS 'How many events the command had; t
 COMMENT ON COLUMN log.events.fingerprint IS 'Hash of the request that the command came with: the same id with another request is refused.';
 COMMENT ON COLUMN log.events.payload IS 'json, not jsonb: the bytes come back as they went in, so a frame is the same whether it is made at the append or from here.';
 
--- Commands that succeeded without an event (the user was a member already).
--- They too answer a retry as the first time.
+-- Commands that succeeded without an event (the user was a member already). A
+-- retry of one gets the same answer.
 CREATE TABLE log.receipts (
     stream      uuid   NOT NULL,
     command_id  uuid   NOT NULL,
@@ -77,21 +77,7 @@ CREATE TABLE log.receipts (
     CONSTRAINT receipts_pkey PRIMARY KEY (stream, command_id)
 );
 
--- Appends the events of many commands, all or none, and returns where they
--- went; or appends nothing and returns why not. The caller runs it as a
--- transaction of its own, so the locks below are held from here to commit with
--- no round trip in between.
---
--- Partitions come in ascending order: every writer locks heads in that order,
--- so writers wait for each other but never in a circle. Under a head's lock
--- nobody else writes to its streams, and READ COMMITTED shows each statement
--- all that was committed before: the checks below cannot be overtaken.
---
--- p_*: the partitions, ascending, and how many events each gets.
--- s_*: the streams; known is the version that the decisions were made on, last
---      is the place of the stream's last event in its partition's share, and
---      guard the place of its last decisive event among its own (0: none).
--- e_*: the events; *_idx point into the arrays above, *_off count from 1.
+-- The first version of log.append. internal/eventlog/sql/append.sql replaces it.
 --
 -- +goose StatementBegin
 CREATE FUNCTION log.append(
@@ -197,10 +183,9 @@ END
 $$;
 -- +goose StatementEnd
 
--- The version of a stream's last event at or before a position (0: none).
--- Positions rise with versions within a stream: it steps back from the end in
--- doubling strides, then halves, so the cost is logarithmic in how far back
--- the position is, and two steps for a reader who was away briefly.
+-- The first version of log.version_at. internal/eventlog/sql/version_at.sql
+-- replaces it.
+--
 -- +goose StatementBegin
 CREATE FUNCTION log.version_at(p_stream uuid, p_position bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE

@@ -1,6 +1,6 @@
 -- +goose Up
 -- What the log must never hold: e-mail addresses, password hashes, refresh
--- tokens. These tables are written beside it.
+-- tokens. They live in these tables instead.
 CREATE SCHEMA identity;
 
 CREATE TABLE identity.credentials (
@@ -19,7 +19,7 @@ COMMENT ON COLUMN identity.credentials.display_name IS 'The name to register wit
 COMMENT ON COLUMN identity.credentials.register_key IS 'Idempotency-Key of the registration, so that its retry is told from a second person with the same address. The request''s fingerprint is not kept: it would hash the password far too fast.';
 COMMENT ON COLUMN identity.credentials.registered_at IS 'Null until user.registered is in the log; the user exists from then.';
 
--- One row a login: the family of refresh tokens that descend from it.
+-- One row per login: the family of refresh tokens that descend from it.
 CREATE TABLE identity.sessions (
     id         uuid        NOT NULL CONSTRAINT sessions_pkey PRIMARY KEY,
     user_id    uuid        NOT NULL CONSTRAINT sessions_user REFERENCES identity.credentials ON DELETE CASCADE,

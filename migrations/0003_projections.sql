@@ -1,9 +1,9 @@
 -- +goose Up
--- What the projection runner keeps about projections; the read models
--- themselves each live in a schema of their own, made from their schema.sql.
+-- What the projection runner stores about projections. Each read model is in a
+-- schema of its own, made from its schema.sql.
 CREATE SCHEMA projections;
 
--- One row a projection that has tables here.
+-- One row per projection that has tables here.
 CREATE TABLE projections.installed (
     projection   text        NOT NULL CONSTRAINT installed_pkey PRIMARY KEY,
     fingerprint  text        NOT NULL,
@@ -11,8 +11,9 @@ CREATE TABLE projections.installed (
 );
 COMMENT ON COLUMN projections.installed.fingerprint IS 'SHA-256 of the schema.sql and apply.sql that the tables were built with.';
 
--- How far each projection is. Rows change with every batch: pages are left
--- nearly empty so that each new version finds room beside the old one.
+-- The checkpoint of each projection and partition. Rows change with every batch:
+-- pages are left nearly empty, so that each new row version fits on the page of
+-- the old one.
 CREATE TABLE projections.checkpoints (
     projection text     NOT NULL,
     partition  smallint NOT NULL,
@@ -22,7 +23,7 @@ CREATE TABLE projections.checkpoints (
 COMMENT ON COLUMN projections.checkpoints.projection IS 'The Postgres schema with the tables: the projection''s name, or that of a rebuild under way.';
 COMMENT ON COLUMN projections.checkpoints.position IS 'All events of the partition up to this one are in the tables, or parked.';
 
--- Events that a projection could not apply and went on without.
+-- Events that a projection could not apply and skipped.
 CREATE TABLE projections.parked (
     projection text        NOT NULL,
     partition  smallint    NOT NULL,

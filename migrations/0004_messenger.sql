@@ -1,16 +1,16 @@
 -- +goose Up
--- What decisions and duties look up in the log beside a stream's state. Each
--- index holds only the events that it is for, so a message sent costs nothing.
+-- What decisions look up in the log in addition to a stream's state. Each index
+-- holds only the events that it is for, so a sent message costs nothing.
 
--- What became of a message: its last edit, whether it was deleted, its pin.
+-- A message's last edit, whether it was deleted, and its pin.
 CREATE INDEX events_message ON log.events (((payload->>'message_id')::uuid), type, version)
     WHERE type IN ('message.edited', 'message.deleted', 'message.pinned', 'message.unpinned');
 
--- Whether a user has a reaction on a message: the last event says.
+-- Whether a user has a reaction on a message: its last event says so.
 CREATE INDEX events_reaction ON log.events (((payload->>'message_id')::uuid), actor, (payload->>'emoji'), version)
     WHERE type IN ('reaction.added', 'reaction.removed');
 
--- How far a user has read in a conversation.
+-- A user's read marker in a conversation.
 CREATE INDEX events_read ON log.events (stream, actor, version)
     WHERE type = 'read.advanced';
 
@@ -18,12 +18,12 @@ CREATE INDEX events_read ON log.events (stream, actor, version)
 CREATE INDEX events_block ON log.events (stream, ((payload->>'user_id')::uuid), version)
     WHERE type IN ('user.blocked', 'user.unblocked');
 
--- In which conversations a user is or ever was.
+-- The conversations in which a user is or ever was a member.
 CREATE INDEX events_joined ON log.events (((payload->>'user_id')::uuid), stream)
     WHERE type = 'member.added';
 
--- Who is meant by @handle. A handle is claimed here before the user's stream
--- says so: the primary key lets one have it.
+-- The user of each @handle. A handle is claimed here before the user's stream has
+-- it: the primary key lets only one user claim it.
 CREATE TABLE identity.handles (
     handle     text        NOT NULL CONSTRAINT handles_pkey PRIMARY KEY,
     user_id    uuid        NOT NULL CONSTRAINT handles_user REFERENCES identity.credentials ON DELETE CASCADE

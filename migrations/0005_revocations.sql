@@ -1,9 +1,9 @@
 -- +goose Up
--- What each node reads every few seconds: what has ended within the life of an
--- access token.
+-- Each node reads every few seconds the sessions that ended within the lifetime of
+-- an access token.
 CREATE INDEX sessions_revoked_at ON identity.sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 
--- One row a person who asked to be erased.
+-- One row per person who asked to be erased.
 CREATE TABLE identity.erasures (
     user_id      uuid        NOT NULL CONSTRAINT erasures_pkey PRIMARY KEY,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -1,5 +1,5 @@
 -- +goose Up
--- What erasing a person needs beside his row in identity.erasures.
+-- What erasing a person needs in addition to their row in identity.erasures.
 
 ALTER TABLE log.meta ADD COLUMN redactions bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN log.meta.redactions IS 'Raised by each transaction that overwrites payloads: nodes that see it change stop trusting the events they hold in memory.';

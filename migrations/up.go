@@ -11,15 +11,16 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// table is where goose notes which migrations a database has had.
+// table is where goose records the migrations of a database.
 const table = "public.migrations"
 
-// Up brings the database at url to the newest schema and returns the names of
-// the migrations that it took, oldest first. Any number of nodes may do so at
-// once: one does it, the others wait. A database that a newer version of Ping
-// has migrated is an error.
+// Up brings the database at url to this version's schema: it applies the missing
+// migrations, and then installs the SQL functions that differ. It returns the
+// names of both, in that order. Any number of nodes may call it at once: one
+// does it, the others wait. A database that a newer version of Ping has migrated
+// is an error.
 func Up(ctx context.Context, url string) (names []string, err error) {
-	err = withProvider(url, func(provider *goose.Provider) error {
+	err = withProvider(url, func(provider *goose.Provider, db *sql.DB) error {
 		if _, err := pending(ctx, provider); err != nil {
 			return err
 		}
@@ -27,6 +28,11 @@ func Up(ctx context.Context, url string) (names []string, err error) {
 		for _, result := range results {
 			names = append(names, result.Source.Path)
 		}
+		if err != nil {
+			return err
+		}
+		installed, err := installFunctions(ctx, db)
+		names = append(names, installed...)
 		return err
 	})
 	return names, err
@@ -35,7 +41,7 @@ func Up(ctx context.Context, url string) (names []string, err error) {
 // Check returns an error unless the database at url has exactly this version's
 // schema.
 func Check(ctx context.Context, url string) error {
-	return withProvider(url, func(provider *goose.Provider) error {
+	return withProvider(url, func(provider *goose.Provider, db *sql.DB) error {
 		missing, err := pending(ctx, provider)
 		if err != nil {
 			return err
@@ -43,11 +49,12 @@ func Check(ctx context.Context, url string) error {
 		if missing {
 			return errors.New("the database has an older schema than this version needs: run `ping migrate` first")
 		}
-		return nil
+		return checkFunctions(ctx, db)
 	})
 }
 
-// pending tells whether migrations are missing. More than are known is an error.
+// pending reports whether migrations are missing. It is an error if the database
+// has migrations that this version does not know.
 func pending(ctx context.Context, provider *goose.Provider) (bool, error) {
 	current, newest, err := provider.GetVersions(ctx)
 	if err != nil {
@@ -59,13 +66,13 @@ func pending(ctx context.Context, provider *goose.Provider) (bool, error) {
 	return current < newest, nil
 }
 
-func withProvider(url string, use func(*goose.Provider) error) error {
+func withProvider(url string, use func(*goose.Provider, *sql.DB) error) error {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
 	defer db.Close()
-	// Tried again each second, up to five minutes.
+	// The lock is retried every second, for up to five minutes.
 	oneAtATime, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
@@ -75,7 +82,7 @@ func withProvider(url string, use func(*goose.Provider) error) error {
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	if err := use(provider); err != nil {
+	if err := use(provider, db); err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
 	return nil

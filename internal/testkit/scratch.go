@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"ping/internal/devservices"
+	logsql "ping/internal/eventlog/sql"
 	"ping/migrations"
 )
 
@@ -173,15 +174,17 @@ func templateKey() (string, error) {
 	}
 	hash := sha256.New()
 	fmt.Fprintln(hash, "layout 1, postgres", major)
-	err = fs.WalkDir(migrations.FS, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	for _, files := range []fs.FS{migrations.FS, logsql.Functions} {
+		err = errors.Join(err, fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			content, err := fs.ReadFile(files, path)
+			fmt.Fprintln(hash, path, len(content))
+			hash.Write(content)
 			return err
-		}
-		content, err := fs.ReadFile(migrations.FS, path)
-		fmt.Fprintln(hash, path, len(content))
-		hash.Write(content)
-		return err
-	})
+		}))
+	}
 	return fmt.Sprintf("%x", hash.Sum(nil)[:8]), err
 }
 
