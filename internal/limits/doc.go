@@ -1,35 +1,28 @@
-// Package limits holds back who does something too often: it counts, over all
-// nodes, how often an action was taken by a user, from an address or on an
-// account.
+// Package limits is a distributed rate limiter: over all nodes, it counts how often an action was taken by a user, from
+// an address or on an account.
 //
-// # What is promised
+// # Guarantees
 //
-// A rate of 50/s lets a subject act 50 times at once, and then as fast as one
-// permit follows another: every 20 ms. The count is in Redis, by one script
-// there (GCRA, of redis_rate), so that all nodes share it.
+// A rate of 50/s allows a subject 50 actions at once, and then one every 20 ms. The count is in Redis and is changed by
+// one script (GCRA, of redis_rate), so all nodes share it.
 //
-// Asking Redis about each message would cost some third of what a message
-// costs in all. So where a rate is fast, a node keeps a tally of what a subject
-// does, and settles it in Redis only every so often: as many permits at once as
-// a fifth of what the rate gives in a second, 10 at most. What Redis then
-// refuses, and all that follows until it has the permits, is refused. So the
-// limit is exact but for what is on the tallies: in any time a subject does at
-// most what the rate gives in it, and less than one tally a node beyond. Rates
-// below 10/s are settled each time: login=20/m is exact.
+// Asking Redis about each message would cost about a third of what a message costs in all. Where a rate is fast, a node
+// therefore counts in a tally per subject and settles the tally in Redis in batches: as many permits as a fifth of what
+// the rate grants per second, at most 10. When Redis refuses a batch, its last action is refused, and so are all that
+// follow until Redis grants the batch. The limit is exact except for what is on the tallies: in any period a subject
+// gets at most what the rate grants in it, plus less than one batch per node. Rates below 10/s are settled with every
+// action: login=20/m is exact.
 //
-// A refusal is remembered too, for at most a second: a flood of requests that
-// are refused anyway does not reach Redis.
+// A refusal is remembered for at most a second: a flood of requests that are refused anyway does not reach Redis.
 //
-// # When Redis is away
+// # Redis outages
 //
-// The limits fail open: what they hold back is abuse, and messages that can be
-// stored are worth more. One request at a time finds out whether Redis is
-// back, once a second, and waits half of one at most; all others go on
-// unasked. Each outage is logged once, at its begin and at its end.
+// The limits fail open: they prevent abuse, and messages that can be stored are worth more. Once per second one request
+// probes Redis and waits at most half a second; all others proceed uncounted. Each outage is logged once when it begins
+// and once when it ends.
 //
-// # What is kept
+// # Stored data
 //
-// Redis and the memory of a node have a keyed hash of each subject. Neither an
-// e-mail address nor an IP address can be read from it, nor found by hashing
-// all that there are. Redis forgets a subject when its limit is whole again.
+// Redis and the memory of a node hold a keyed hash of each subject. Neither an e-mail address nor an IP address can be
+// read from it, nor found by hashing all candidates. Redis forgets a subject when all of its permits are available.
 package limits

@@ -14,11 +14,10 @@ import (
 )
 
 const (
-	// patience is how long a request waits for Redis before it goes on
-	// without having been counted.
-	patience = 500 * time.Millisecond
-	// maxTallies bounds the subjects that a node remembers: some 3 MB. Of one
-	// that is forgotten, what was not settled is forgiven.
+	// redisTimeout bounds how long a request waits for Redis before it proceeds uncounted.
+	redisTimeout = 500 * time.Millisecond
+	// maxTallies bounds the subjects that a node remembers, in about 3 MB. The unsettled permits of an evicted subject
+	// are lost, in its favour.
 	maxTallies = 10_000
 )
 
@@ -26,7 +25,7 @@ const (
 type Limiter struct {
 	rates  Rates
 	secret []byte
-	now    func() time.Time // of this node; Redis counts by a clock of its own
+	now    func() time.Time // this node's clock; Redis counts by its own
 
 	redis  redis.UniversalClient // nil without rates
 	counts *redis_rate.Limiter
@@ -38,53 +37,50 @@ type Limiter struct {
 	metrics *metrics
 }
 
-// subject is who has a limit, for what: a keyed hash of both.
+// subject identifies a limit: a keyed hash of an action and of the user, address or account that it counts for.
 type subject [16]byte
 
 // Decision says whether an action may be taken.
 type Decision struct {
 	Allowed bool
-	// Rate is that of the action; zero when nothing was counted, because there
-	// is no limit or because Redis is away.
+	// Rate is that of the action; zero when nothing was counted, because there is no limit or Redis is unavailable.
 	Rate Rate
-	// Remaining permits are left, as far as this node knows.
+	// Remaining is the number of available permits, as far as this node knows.
 	Remaining int
-	// Reset is the time until all permits are there again.
+	// Reset is the time until all permits are available.
 	Reset time.Duration
-	// RetryAfter is the time until a refused action may be taken.
+	// RetryAfter is the time until a refused action may be retried.
 	RetryAfter time.Duration
 }
 
-// New counts in the Redis of rdb, over connections of its own, which wait less
-// than those of rdb. The secret hides subjects in Redis; all nodes have the
-// same. Without rates nothing is limited, and Redis is not asked. Close ends it.
+// New counts in the Redis of rdb, over connections of its own with shorter timeouts. The secret keys the hashes of
+// subjects and is the same on all nodes. Without rates nothing is limited, and Redis is not asked. Call Close at the end.
 func New(rdb redis.UniversalClient, rates Rates, secret string, logger *slog.Logger) *Limiter {
 	l := &Limiter{rates: rates, secret: []byte(secret), now: time.Now, outage: outage{logger: logger}, metrics: newMetrics()}
 	if l.Off() {
 		return l
 	}
-	l.redis = hasty(rdb)
+	l.redis = withTimeout(rdb)
 	l.counts = redis_rate.NewLimiter(plainKeys{l.redis})
 	tallies, err := simplelru.NewLRU[subject, *tally](maxTallies, nil)
 	if err != nil {
-		panic(err) // the size is good
+		panic(err) // only for a size that is not positive
 	}
 	l.tallies = tallies
 	return l
 }
 
-// hasty makes a client of the same Redis that waits for it no longer than
-// patience.
-func hasty(rdb redis.UniversalClient) redis.UniversalClient {
+// withTimeout makes a client of the same Redis that fails after redisTimeout and does not retry.
+func withTimeout(rdb redis.UniversalClient) redis.UniversalClient {
 	if cluster, ok := rdb.(*redis.ClusterClient); ok {
 		options := *cluster.Options()
-		options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = patience, patience, patience, patience
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = redisTimeout, redisTimeout, redisTimeout, redisTimeout
 		options.ContextTimeoutEnabled, options.MaxRetries, options.DialerRetries = true, -1, 1
 		return redis.NewClusterClient(&options)
 	}
 	options := *rdb.(*redis.Client).Options()
-	options.Dialer, options.PushNotificationProcessor = nil, nil // those of rdb; it makes its own
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = patience, patience, patience, patience
+	options.Dialer, options.PushNotificationProcessor = nil, nil // they belong to rdb; the client makes its own
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = redisTimeout, redisTimeout, redisTimeout, redisTimeout
 	options.ContextTimeoutEnabled, options.MaxRetries, options.DialerRetries = true, -1, 1
 	return redis.NewClient(&options)
 }
@@ -103,27 +99,26 @@ func (l *Limiter) Close() error {
 	return l.redis.Close()
 }
 
-// Take takes a permit for an action from the limit of whom it counts for: a
-// user, an address or an account. It fails open: when Redis does not answer,
-// the action is allowed.
-func (l *Limiter) Take(ctx context.Context, action, whom string) Decision {
+// Take takes a permit for an action. It counts for a user, an address or an account, which name identifies. It fails
+// open: when Redis does not answer, the action is allowed.
+func (l *Limiter) Take(ctx context.Context, action, name string) Decision {
 	rate, limited := l.rates[action]
 	if !limited {
 		return Decision{Allowed: true}
 	}
-	who := l.subject(action, whom)
-	tally := l.tally(who)
+	subject := l.subject(action, name)
+	tally := l.tally(subject)
 	tally.mu.Lock()
-	defer tally.mu.Unlock() // held while Redis is asked: what waits for it is decided by its answer
+	defer tally.mu.Unlock() // held while Redis is asked: its answer decides the actions that wait, too
 	now := l.now()
 	decision, settle := tally.decide(rate, now)
 	if settle {
-		answer := l.ask(ctx, action, who, rate, tally.unpaid+1, now)
+		answer := l.acquire(ctx, action, subject, rate, tally.unsettled+1, now)
 		if answer == nil {
 			l.metrics.unchecked.Inc()
 			return Decision{Allowed: true}
 		}
-		decision = tally.settled(rate, now, answer)
+		decision = tally.settle(rate, now, answer)
 	}
 	if !decision.Allowed {
 		l.metrics.refused.WithLabelValues(action).Inc()
@@ -131,37 +126,36 @@ func (l *Limiter) Take(ctx context.Context, action, whom string) Decision {
 	return decision
 }
 
-// subject hashes who has a limit.
-func (l *Limiter) subject(action, whom string) subject {
+func (l *Limiter) subject(action, name string) subject {
 	var space [128]byte
 	text := append(space[:0], l.secret...)
 	text = append(append(text, action...), 0)
-	sum := sha256.Sum256(append(text, whom...))
+	sum := sha256.Sum256(append(text, name...))
 	return subject(sum[:])
 }
 
-func (l *Limiter) tally(who subject) *tally {
+func (l *Limiter) tally(s subject) *tally {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known, ok := l.tallies.Get(who)
+	known, ok := l.tallies.Get(s)
 	if !ok {
 		known = &tally{}
-		l.tallies.Add(who, known)
+		l.tallies.Add(s, known)
 	}
 	return known
 }
 
-// ask takes permits in Redis, all or none; nil when it is away.
-func (l *Limiter) ask(ctx context.Context, action string, who subject, rate Rate, permits int, now time.Time) *redis_rate.Result {
+// acquire takes permits in Redis, all or none; nil when Redis is unavailable.
+func (l *Limiter) acquire(ctx context.Context, action string, s subject, rate Rate, permits int, now time.Time) *redis_rate.Result {
 	ask, probe := l.outage.mayAsk(now)
 	if !ask {
 		return nil
 	}
-	// A client that goes away says nothing about Redis.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	// A client that disconnects says nothing about Redis.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
 	limit := redis_rate.Limit{Rate: rate.Count, Burst: rate.Count, Period: rate.Unit}
-	answer, err := l.counts.AllowN(ctx, key(action, who), limit, permits)
+	answer, err := l.counts.AllowN(ctx, key(action, s), limit, permits)
 	if err != nil {
 		l.outage.failed(l.now(), err)
 		return nil
@@ -172,13 +166,12 @@ func (l *Limiter) ask(ctx context.Context, action string, who subject, rate Rate
 	return answer
 }
 
-// key is where Redis counts.
-func key(action string, who subject) string {
-	return "ping:limit:" + action + ":" + hex.EncodeToString(who[:])
+// key is the Redis key of a subject.
+func key(action string, s subject) string {
+	return "ping:limit:" + action + ":" + hex.EncodeToString(s[:])
 }
 
-// plainKeys is Redis for redis_rate, without the prefix that it gives to keys:
-// all that Ping has in Redis begins with "ping:".
+// plainKeys removes the prefix that redis_rate adds to keys: all keys of Ping begin with "ping:".
 type plainKeys struct{ redis.UniversalClient }
 
 const ratePrefix = len("rate:")

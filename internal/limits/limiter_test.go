@@ -24,13 +24,13 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// clock is a node's clock, which a test sets. Redis's own goes on.
+// clock is a node's clock that a test can advance. Redis has its own.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
-// start makes a limiter of a node.
+// start makes the limiter of one node.
 func start(t testing.TB, rdb *redis.Client, rates string) (*Limiter, *clock) {
 	t.Helper()
 	parsed, err := Parse(rates)
@@ -50,7 +50,7 @@ func value(t testing.TB, c prometheus.Counter) float64 {
 
 func TestTake(t *testing.T) {
 	ctx := t.Context()
-	t.Run("allows as many as the rate says, and tells what is left", func(t *testing.T) {
+	t.Run("allows as many as the rate says and counts down the remaining permits", func(t *testing.T) {
 		l, _ := start(t, testkit.Redis(t), "login=3/h")
 		for left := 2; left >= 0; left-- {
 			d := l.Take(ctx, Login, "ada")
@@ -68,26 +68,26 @@ func TestTake(t *testing.T) {
 			require.InDelta(t, time.Hour, d.Reset, float64(time.Minute))
 		}
 		require.Equal(t, 3.0, value(t, l.metrics.refused.WithLabelValues(Login)))
-		require.True(t, l.Take(ctx, Login, "bob").Allowed, "another has a limit of his own")
-		require.True(t, l.Take(ctx, Send, "ada").Allowed, "another action has a limit of its own")
+		require.True(t, l.Take(ctx, Login, "bob").Allowed, "another user has their own limit")
+		require.True(t, l.Take(ctx, Send, "ada").Allowed, "another action has its own limit")
 	})
-	t.Run("without rates asks nobody", func(t *testing.T) {
+	t.Run("without rates does not ask Redis", func(t *testing.T) {
 		rdb := testkit.Redis(t)
 		l, _ := start(t, rdb, "off")
 		require.True(t, l.Off())
 		require.Equal(t, Decision{Allowed: true}, l.Take(ctx, Send, "ada"))
 		require.Zero(t, rdb.DBSize(ctx).Val())
 	})
-	t.Run("gives permits again with time", func(t *testing.T) {
+	t.Run("grants permits with time", func(t *testing.T) {
 		l, _ := start(t, testkit.Redis(t), "send=20/s")
 		require.Eventually(t, func() bool { return !l.Take(ctx, Send, "ada").Allowed }, 10*time.Second, time.Microsecond)
 		require.Eventually(t, func() bool { return l.Take(ctx, Send, "ada").Allowed }, 10*time.Second, time.Millisecond)
 	})
-	t.Run("writes down whom it counts as a hash, for no longer than it has to", func(t *testing.T) {
+	t.Run("stores subjects as hashes, no longer than needed", func(t *testing.T) {
 		rdb := testkit.Redis(t)
 		l, _ := start(t, rdb, "login=6/m")
-		for _, whom := range []string{"ada@example.org", "203.0.113.9", "2001:db8::"} {
-			require.True(t, l.Take(ctx, Login, whom).Allowed)
+		for _, name := range []string{"ada@example.org", "203.0.113.9", "2001:db8::"} {
+			require.True(t, l.Take(ctx, Login, name).Allowed)
 		}
 		keys := rdb.Keys(ctx, "*").Val()
 		require.Len(t, keys, 3)
@@ -104,13 +104,13 @@ func TestTake(t *testing.T) {
 
 func TestNodesShareALimit(t *testing.T) {
 	ctx := t.Context()
-	t.Run("exactly when it is slow", func(t *testing.T) {
+	t.Run("exactly at a slow rate", func(t *testing.T) {
 		rdb := testkit.Redis(t)
 		one, _ := start(t, rdb, "login=20/h")
 		other, _ := start(t, rdb, "login=20/h")
 		require.EqualValues(t, 20, takeAtOnce(ctx, 64, Login, one, other))
 	})
-	t.Run("to within a tally each when it is fast", func(t *testing.T) {
+	t.Run("to within a tally per node at a fast rate", func(t *testing.T) {
 		rdb := testkit.Redis(t)
 		one, _ := start(t, rdb, "send=50/s")
 		other, _ := start(t, rdb, "send=50/s")
@@ -124,7 +124,7 @@ func TestNodesShareALimit(t *testing.T) {
 		one, _ := start(t, rdb, "send=50/s")
 		other, _ := start(t, rdb, "send=50/s")
 		allowed, began := 0.0, time.Now()
-		for allowed < 150 { // three times what there is at once
+		for allowed < 150 { // three times the burst
 			for _, l := range []*Limiter{one, other} {
 				if l.Take(ctx, Send, "ada").Allowed {
 					allowed++
@@ -135,8 +135,7 @@ func TestNodesShareALimit(t *testing.T) {
 	})
 }
 
-// takeAtOnce takes each permits at each node, all at once, and returns how
-// many it got.
+// takeAtOnce requests the given number of permits from each node concurrently, and returns how many were granted.
 func takeAtOnce(ctx context.Context, each int, action string, nodes ...*Limiter) int64 {
 	var allowed atomic.Int64
 	var wg sync.WaitGroup
@@ -155,7 +154,7 @@ func takeAtOnce(ctx context.Context, each int, action string, nodes ...*Limiter)
 
 func TestTallies(t *testing.T) {
 	ctx := t.Context()
-	t.Run("are settled ten at once", func(t *testing.T) {
+	t.Run("are settled in batches of ten", func(t *testing.T) {
 		rdb := testkit.Redis(t)
 		l, _ := start(t, rdb, "send=1000000/h") // 277/s
 		for range 9 {
@@ -170,7 +169,7 @@ func TestTallies(t *testing.T) {
 			}
 		}), "of 49, 40 are settled")
 	})
-	t.Run("that Redis cannot settle refuse", func(t *testing.T) {
+	t.Run("refuse when Redis refuses to settle them", func(t *testing.T) {
 		rdb := testkit.Redis(t)
 		one, _ := start(t, rdb, "send=180000/h") // 50/s
 		other, _ := start(t, rdb, "send=180000/h")
@@ -178,8 +177,8 @@ func TestTallies(t *testing.T) {
 			require.True(t, other.Take(ctx, Send, "ada").Allowed)
 		}
 		limit := redis_rate.Limit{Rate: 180_000, Burst: 180_000, Period: time.Hour}
-		who := one.subject(Send, "ada")
-		taken, err := one.counts.AllowN(ctx, key(Send, who), limit, 180_000-1)
+		subject := one.subject(Send, "ada")
+		taken, err := one.counts.AllowN(ctx, key(Send, subject), limit, 180_000-1)
 		require.NoError(t, err)
 		require.Positive(t, taken.Allowed)
 		d := other.Take(ctx, Send, "ada")
@@ -187,9 +186,9 @@ func TestTallies(t *testing.T) {
 		require.Positive(t, d.RetryAfter)
 		require.Less(t, d.RetryAfter, time.Second)
 		require.Eventually(t, func() bool { return other.Take(ctx, Send, "ada").Allowed }, 10*time.Second, time.Millisecond)
-		require.Zero(t, other.tally(who).unpaid, "the nine are paid for as well")
+		require.Zero(t, other.tally(subject).unsettled, "the nine are settled too")
 	})
-	t.Run("of a refusal spare Redis the flood", func(t *testing.T) {
+	t.Run("remember a refusal to spare Redis the flood", func(t *testing.T) {
 		l, c := start(t, testkit.Redis(t), "login=1/h")
 		require.True(t, l.Take(ctx, Login, "ada").Allowed)
 		require.False(t, l.Take(ctx, Login, "ada").Allowed)
@@ -200,7 +199,7 @@ func TestTallies(t *testing.T) {
 		}
 		require.Zero(t, askedBy(l, flood))
 		c.advance(refusalLife)
-		require.Equal(t, 1, askedBy(l, flood), "Redis is asked again after a second")
+		require.Equal(t, 1, askedBy(l, flood), "a refusal is remembered for one second")
 	})
 	t.Run("are bounded in number", func(t *testing.T) {
 		l, _ := start(t, testkit.Redis(t), "send=50/s")
@@ -211,7 +210,7 @@ func TestTallies(t *testing.T) {
 	})
 }
 
-// askedBy counts how often Redis is asked meanwhile.
+// askedBy counts the requests to Redis that do causes.
 func askedBy(l *Limiter, do func()) int {
 	asked := func() int { return int(l.redis.PoolStats().Hits + l.redis.PoolStats().Misses) }
 	before := asked()
@@ -219,9 +218,9 @@ func askedBy(l *Limiter, do func()) int {
 	return asked() - before
 }
 
-func TestRedisAway(t *testing.T) {
+func TestRedisOutage(t *testing.T) {
 	ctx := t.Context()
-	folder, err := os.MkdirTemp("", "ping-limits-") // short, so that Redis's socket is at the same place again
+	folder, err := os.MkdirTemp("", "ping-limits-") // a short path, so that a restarted Redis has the same socket
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
 	server, err := devservices.StartRedis(ctx, folder)
@@ -233,8 +232,8 @@ func TestRedisAway(t *testing.T) {
 	defer rdb.Close()
 	var log testkit.Log
 	seen := 0
-	// take returns what was logged since it was last asked.
-	take := func() string {
+	// logged returns what was logged since the last call.
+	logged := func() string {
 		text := log.String()[seen:]
 		seen += len(text)
 		return text
@@ -243,15 +242,15 @@ func TestRedisAway(t *testing.T) {
 	defer func() { require.NoError(t, l.Close()) }()
 
 	users := 0
-	// kept reports whether a new user is allowed one login alone.
-	kept := func() bool {
+	// limited reports whether a new user is allowed exactly one login.
+	limited := func() bool {
 		users++
 		user := strconv.Itoa(users)
 		return l.Take(ctx, Login, user).Allowed && !l.Take(ctx, Login, user).Allowed
 	}
-	require.True(t, kept())
+	require.True(t, limited())
 
-	// flood takes far more than the limit while Redis is away.
+	// flood takes far more than the limit while Redis is unavailable.
 	flood := func(t *testing.T) {
 		t.Helper()
 		began := time.Now()
@@ -267,42 +266,41 @@ func TestRedisAway(t *testing.T) {
 		}
 		wg.Wait()
 		require.Less(t, time.Since(began), 5*time.Second, "800 requests did not each wait")
-		require.Equal(t, 1, strings.Count(take(), "does not answer"), "one line an outage")
+		require.Equal(t, 1, strings.Count(logged(), "redis unavailable"), "one line per outage")
 	}
-	t.Run("nothing is limited while it hangs", func(t *testing.T) {
+	t.Run("nothing is limited while Redis hangs", func(t *testing.T) {
 		require.NoError(t, rdb.Do(ctx, "CLIENT", "PAUSE", "600000", "WRITE").Err())
 		flood(t)
 		require.Positive(t, value(t, l.metrics.unchecked))
 	})
-	t.Run("a probe finds it again", func(t *testing.T) {
+	t.Run("a probe ends the outage", func(t *testing.T) {
 		require.NoError(t, rdb.Do(ctx, "CLIENT", "UNPAUSE").Err())
-		require.Eventually(t, kept, 10*time.Second, 10*time.Millisecond)
-		require.Equal(t, 1, strings.Count(take(), "redis answers"))
+		require.Eventually(t, limited, 10*time.Second, 10*time.Millisecond)
+		require.Equal(t, 1, strings.Count(logged(), "redis available"))
 	})
-	t.Run("nothing is limited when it is gone", func(t *testing.T) {
+	t.Run("nothing is limited while Redis is stopped", func(t *testing.T) {
 		require.NoError(t, server.Stop())
 		flood(t)
 	})
-	t.Run("a new one starts with whole limits", func(t *testing.T) {
+	t.Run("a new Redis starts with full limits", func(t *testing.T) {
 		server, err = devservices.StartRedis(ctx, folder)
 		require.NoError(t, err)
-		require.Eventually(t, kept, 10*time.Second, 10*time.Millisecond)
-		require.Equal(t, 1, strings.Count(take(), "redis answers"))
+		require.Eventually(t, limited, 10*time.Second, 10*time.Millisecond)
+		require.Equal(t, 1, strings.Count(logged(), "redis available"))
 	})
-	t.Run("a client that goes away is no outage", func(t *testing.T) {
-		gone, cancel := context.WithCancel(ctx)
+	t.Run("a client that disconnects is no outage", func(t *testing.T) {
+		cancelled, cancel := context.WithCancel(ctx)
 		cancel()
-		require.NotZero(t, l.Take(gone, Login, "cyd").Rate)
-		require.Empty(t, take())
+		require.NotZero(t, l.Take(cancelled, Login, "cyd").Rate)
+		require.Empty(t, logged())
 	})
 }
 
-// BenchmarkTake is what a permit costs: each subject takes as many as are
-// settled at once, and the next one follows.
+// BenchmarkTake measures one permit. Each subject takes one batch, then the next subject follows.
 func BenchmarkTake(b *testing.B) {
 	for _, one := range []struct{ name, rates string }{
 		{"off", "off"},
-		{"Redis each time", "send=5/s"},
+		{"Redis every time", "send=5/s"},
 		{"tallies of 2", "send=10/s"},
 		{"tallies of 10", "send=50/s"},
 	} {
@@ -314,12 +312,12 @@ func BenchmarkTake(b *testing.B) {
 			}
 			ctx := b.Context()
 			b.ReportAllocs()
-			taken, whom := 0, ""
+			taken, name := 0, ""
 			for b.Loop() {
 				if taken%batch == 0 {
-					whom = strconv.Itoa(taken)
+					name = strconv.Itoa(taken)
 				}
-				if !l.Take(ctx, Send, whom).Allowed {
+				if !l.Take(ctx, Send, name).Allowed {
 					b.Fatal("refused")
 				}
 				taken++

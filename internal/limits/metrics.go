@@ -2,7 +2,7 @@ package limits
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics are the limiter's own; a Limiter is a prometheus.Collector of them.
+// metrics are exported by the Limiter, which is a prometheus.Collector.
 type metrics struct {
 	refused   *prometheus.CounterVec
 	unchecked prometheus.Counter
@@ -11,10 +11,10 @@ type metrics struct {
 func newMetrics() *metrics {
 	return &metrics{
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ping_limits_refused_total", Help: "Actions that this node refused because they were taken too often.",
+			Name: "ping_limits_refused_total", Help: "Actions that this node refused because they exceeded a rate limit.",
 		}, []string{"action"}),
 		unchecked: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "ping_limits_unchecked_total", Help: "Actions that this node allowed because Redis was away.",
+			Name: "ping_limits_unchecked_total", Help: "Actions that this node allowed uncounted because Redis was unavailable.",
 		}),
 	}
 }

@@ -6,35 +6,34 @@ import (
 	"time"
 )
 
-// outagePause is how long Redis is left alone after it has failed.
+// outagePause is the time between two probes of a Redis that failed.
 const outagePause = time.Second
 
-// outage remembers that Redis is away, so that requests do not wait for it.
+// outage remembers that Redis is unavailable, so that requests do not wait for it.
 type outage struct {
 	logger *slog.Logger
-	// until is when Redis is asked again, in Unix nanoseconds; 0 while it
-	// answers.
-	until atomic.Int64
+	// nextProbe is in Unix nanoseconds; 0 while Redis answers.
+	nextProbe atomic.Int64
 }
 
-// mayAsk reports whether to ask Redis. During an outage one request at a time
-// may, as a probe: its answer ends the outage.
+// mayAsk reports whether to ask Redis. During an outage one request per pause may, as a probe: its answer ends the
+// outage.
 func (o *outage) mayAsk(now time.Time) (ask, probe bool) {
-	until := o.until.Load()
-	if until == 0 {
+	next := o.nextProbe.Load()
+	if next == 0 {
 		return true, false
 	}
-	probe = now.UnixNano() >= until && o.until.CompareAndSwap(until, now.Add(outagePause).UnixNano())
+	probe = now.UnixNano() >= next && o.nextProbe.CompareAndSwap(next, now.Add(outagePause).UnixNano())
 	return probe, probe
 }
 
 func (o *outage) failed(now time.Time, err error) {
-	if o.until.Swap(now.Add(outagePause).UnixNano()) == 0 {
-		o.logger.Warn("redis does not answer, nothing is limited", "error", err)
+	if o.nextProbe.Swap(now.Add(outagePause).UnixNano()) == 0 {
+		o.logger.Warn("redis unavailable; rate limits suspended", "error", err)
 	}
 }
 
 func (o *outage) ended() {
-	o.until.Store(0)
-	o.logger.Info("redis answers, limits are kept again")
+	o.nextProbe.Store(0)
+	o.logger.Info("redis available; rate limits enforced")
 }

@@ -10,23 +10,22 @@ import (
 
 // The actions that have a limit.
 const (
-	Register = "register" // of an address
-	Login    = "login"    // of an address, and of an account
-	Send     = "send"     // of a user: every write that reaches others
-	Search   = "search"   // of a user: every read that looks through much
+	Register = "register" // per address
+	Login    = "login"    // per address, and per account
+	Send     = "send"     // per user: every write that other users receive
+	Search   = "search"   // per user: every expensive read
 )
 
-// Actions are all of them, as Rates.String orders them.
+// Actions are all actions, in the order of Rates.String.
 var Actions = []string{Register, Login, Send, Search}
 
-// Defaults is what Parse takes for an action that its text does not name.
+// Defaults are the rates of the actions that are not named in a text for Parse.
 const Defaults = "register=30/h,login=20/m,send=50/s,search=10/s"
 
-// maxCount bounds the count of a rate, so that times and permits stay exact.
+// maxCount bounds the count of a rate: beyond it, times and permits would be inexact.
 const maxCount = 1_000_000
 
-// Rate is how often something may be done: Count times at once, and again as
-// often in each Unit.
+// Rate is the limit of an action: Count times at once, and Count times per Unit from then on.
 type Rate struct {
 	Count int
 	Unit  time.Duration // a second, a minute or an hour
@@ -43,21 +42,19 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%d/%s", r.Count, r.Unit)
 }
 
-// interval is the time after which another permit is there.
+// interval is the time in which one permit becomes available.
 func (r Rate) interval() time.Duration { return r.Unit / time.Duration(r.Count) }
 
-// batch is how many permits are settled at once: a fifth of those that come in
-// a second, 1-10.
+// batch is the number of permits that are settled together: a fifth of those granted per second, 1-10.
 func (r Rate) batch() int {
-	const most = 10
-	return int(min(most, max(1, time.Duration(r.Count)*time.Second/r.Unit/5)))
+	const limit = 10
+	return int(min(limit, max(1, time.Duration(r.Count)*time.Second/r.Unit/5)))
 }
 
-// Rates are the limits by action. Without a rate an action has no limit, so
-// nil is no limit at all.
+// Rates are the limits by action. An action without a rate has no limit; nil limits nothing.
 type Rates map[string]Rate
 
-// String returns the rates as Parse reads them.
+// String formats the rates for Parse.
 func (r Rates) String() string {
 	if len(r) == 0 {
 		return "off"
@@ -71,8 +68,7 @@ func (r Rates) String() string {
 	return strings.Join(all, ",")
 }
 
-// Parse reads "off", which is nil, or rates such as "login=20/m,send=50/s".
-// An action that is not named has its default.
+// Parse reads "off", which is nil, or rates such as "login=20/m,send=50/s". An action that is not named has its default.
 func Parse(text string) (Rates, error) {
 	if text == "off" {
 		return nil, nil

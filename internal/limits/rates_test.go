@@ -52,7 +52,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestBatchesAreAFifth(t *testing.T) {
+func TestBatchIsAFifth(t *testing.T) {
 	for permits, rates := range map[int][]Rate{
 		1:  {{1, time.Second}, {9, time.Second}, {599, time.Minute}, {35_999, time.Hour}},
 		2:  {{10, time.Second}, {600, time.Minute}},
@@ -64,8 +64,7 @@ func TestBatchesAreAFifth(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever is read is a limit that can be kept, and is written so
-// that it is read again.
+// FuzzParse: every limit that is read can be enforced, and its text is read as the same limit.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"off", "", Defaults, "send=1/s", "send=1/s,send=1/s", "login=99999999999999999999/h", "=/", "a=b/c,,"} {
 		f.Add(text)
@@ -76,9 +75,9 @@ func FuzzParse(f *testing.F) {
 			require.Nil(t, rates)
 			return
 		}
-		again, err := Parse(rates.String())
+		reread, err := Parse(rates.String())
 		require.NoError(t, err)
-		require.Equal(t, rates, again)
+		require.Equal(t, rates, reread)
 		if rates == nil {
 			require.Equal(t, "off", text)
 			return

@@ -7,54 +7,54 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 )
 
-// refusalLife is for how long at most a refusal is believed without asking.
+// refusalLife bounds how long a refusal is repeated without asking Redis.
 const refusalLife = time.Second
 
 // tally is what a node knows of one subject's limit.
 type tally struct {
-	mu      sync.Mutex
-	unpaid  int       // permits used and not settled: fewer than are settled at once
-	whole   time.Time // when, by what was settled, all permits are there again
-	retry   time.Time // after a refusal: when there is a permit again
-	refused time.Time // until when the refusal is believed
+	mu           sync.Mutex
+	unsettled    int       // permits used that Redis has not counted: fewer than a batch
+	fullAt       time.Time // when all permits are available, according to Redis
+	retryAt      time.Time // after a refusal: when a permit is available
+	refusedUntil time.Time // until then, refusals need no answer of Redis
 }
 
-// decide decides without Redis; settle is true when that cannot be.
+// decide decides without Redis; settle is true when it cannot.
 func (t *tally) decide(rate Rate, now time.Time) (d Decision, settle bool) {
 	switch {
-	case now.Before(t.refused):
+	case now.Before(t.refusedUntil):
 		return t.refusal(rate, now), false
-	case t.unpaid+1 < rate.batch():
-		t.unpaid++
+	case t.unsettled+1 < rate.batch():
+		t.unsettled++
 		return t.permit(rate, now), false
 	}
 	return Decision{}, true
 }
 
-// settled decides by Redis's answer to all that is unpaid and one more.
-func (t *tally) settled(rate Rate, now time.Time, answer *redis_rate.Result) Decision {
-	t.whole = now.Add(answer.ResetAfter)
+// settle decides by the answer of Redis to a request for all unsettled permits and one more.
+func (t *tally) settle(rate Rate, now time.Time, answer *redis_rate.Result) Decision {
+	t.fullAt = now.Add(answer.ResetAfter)
 	if answer.Allowed == 0 {
-		t.retry = now.Add(max(answer.RetryAfter, time.Millisecond))
-		t.refused = now.Add(min(t.retry.Sub(now), refusalLife))
+		t.retryAt = now.Add(max(answer.RetryAfter, time.Millisecond))
+		t.refusedUntil = now.Add(min(t.retryAt.Sub(now), refusalLife))
 		return t.refusal(rate, now)
 	}
-	t.unpaid = 0
+	t.unsettled = 0
 	return t.permit(rate, now)
 }
 
 func (t *tally) permit(rate Rate, now time.Time) Decision {
 	d := Decision{Allowed: true, Rate: rate, Reset: t.reset(rate, now)}
-	// A hundredth of a permit forgives the rounding of Redis's clock.
+	// A hundredth of a permit compensates for the rounding of Redis's clock.
 	used := (d.Reset + rate.interval()*99/100) / rate.interval()
 	d.Remaining = max(0, rate.Count-int(used))
 	return d
 }
 
 func (t *tally) refusal(rate Rate, now time.Time) Decision {
-	return Decision{Rate: rate, Reset: t.reset(rate, now), RetryAfter: t.retry.Sub(now)}
+	return Decision{Rate: rate, Reset: t.reset(rate, now), RetryAfter: t.retryAt.Sub(now)}
 }
 
 func (t *tally) reset(rate Rate, now time.Time) time.Duration {
-	return max(0, t.whole.Sub(now)) + time.Duration(t.unpaid)*rate.interval()
+	return max(0, t.fullAt.Sub(now)) + time.Duration(t.unsettled)*rate.interval()
 }
