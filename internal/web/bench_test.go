@@ -37,8 +37,7 @@ type sendOutput struct {
 	Body web.Message
 }
 
-// echoServer answers a message without storing it: what is left is what HTTP
-// costs a send.
+// echoServer answers a message without storing it, to measure HTTP alone.
 func echoServer(tb testing.TB) (*web.Server, *auth.Tokens) {
 	return limitedEchoServer(tb, limits.New(nil, nil, "", slog.New(slog.DiscardHandler)))
 }
@@ -73,8 +72,7 @@ func BenchmarkSendMessage(b *testing.B) {
 	benchmarkSend(b, s, tokens)
 }
 
-// BenchmarkSendMessageLimited is the same for a user who has a limit, settled
-// in Redis ten messages at once.
+// BenchmarkSendMessageLimited does the same with a rate limit, settled in Redis in batches of ten messages.
 func BenchmarkSendMessageLimited(b *testing.B) {
 	limiter := limits.New(testkit.Redis(b), limits.Rates{limits.Send: {Count: 1_000_000, Unit: time.Second}}, "", testkit.Logger(b))
 	b.Cleanup(func() { require.NoError(b, limiter.Close()) })
@@ -98,5 +96,5 @@ func benchmarkSend(b *testing.B, s *web.Server, tokens *auth.Tokens) {
 		clear(w.header)
 		s.Echo.ServeHTTP(w, request)
 	}
-	require.NotEmpty(b, w.header.Get("Ping-Position"), "it was answered")
+	require.NotEmpty(b, w.header.Get("Ping-Position"), "the request succeeded")
 }

@@ -12,7 +12,7 @@ import (
 	"ping/internal/auth"
 )
 
-// Caller is who makes a request.
+// Caller identifies the user and session of a request.
 type Caller struct {
 	UserID    domain.ID
 	SessionID domain.ID
@@ -34,8 +34,7 @@ func (c *callerContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// CallerFrom returns who makes the request. It is zero outside operations
-// with Security: web.Bearer.
+// CallerFrom returns the caller of a request. It is zero outside operations with Security: web.Bearer.
 func CallerFrom(ctx context.Context) Caller {
 	if c, ok := ctx.Value(callerKey{}).(*callerContext); ok {
 		return c.caller
@@ -46,8 +45,8 @@ func CallerFrom(ctx context.Context) Caller {
 // Bearer is the Security of an operation that needs a caller.
 var Bearer = []map[string][]string{{"bearer": {}}}
 
-// Authenticate installs the check of access tokens for every operation with
-// Security. Call it before operations are registered.
+// Authenticate installs the check of access tokens for every operation with Security. Call it before operations are
+// registered.
 func Authenticate(api huma.API, tokens *auth.Tokens) {
 	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
 		if len(ctx.Operation().Security) == 0 {
@@ -56,7 +55,7 @@ func Authenticate(api huma.API, tokens *auth.Tokens) {
 		}
 		claims, err := tokens.Verify(bearerToken(ctx.Header("Authorization")))
 		if err != nil {
-			// WriteErr itself reports a failed write, whose client is gone.
+			// WriteErr itself reports a failed write: the client disconnected.
 			_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "", newError(ErrUnauthenticated, nil))
 			return
 		}
@@ -64,7 +63,7 @@ func Authenticate(api huma.API, tokens *auth.Tokens) {
 	})
 }
 
-// BearerToken returns the token of the Authorization header; "" if there is none.
+// BearerToken returns the token of the Authorization header, or "".
 func BearerToken(r *http.Request) string { return bearerToken(r.Header.Get("Authorization")) }
 
 func bearerToken(header string) string {

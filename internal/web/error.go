@@ -9,24 +9,22 @@ import (
 	"ping/domain"
 )
 
-// Error is the body of every answer that is not a success: an RFC 9457
-// problem, extended with a code that programs can rely on.
+// Error is the body of every answer that is not a success: an RFC 9457 problem, extended with a code for programs.
 type Error struct {
 	Title  string       `json:"title" doc:"The name of the HTTP status." example:"Not Found"`
 	Status int          `json:"status" doc:"The HTTP status." example:"404"`
 	Detail string       `json:"detail" doc:"What happened and what to do, for people." example:"There is no such conversation, or you are not in it."`
 	Code   string       `json:"code" doc:"What happened, for programs; never changes." example:"conversation_not_found"`
-	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong with the request, field by field."`
+	Errors []FieldError `json:"errors,omitempty" doc:"What is wrong with the request, per field."`
 
-	cause  error // what to log; set only for 500
+	cause  error // to be logged; only of a 500
 	header http.Header
 }
 
-// FieldError says what is wrong with one part of a request. The value itself
-// is not repeated: it may be a password.
+// FieldError says what is wrong with one part of a request. It does not repeat the value, which may be a password.
 type FieldError struct {
-	Location string `json:"location" doc:"Where: a path such as body.members[2] or query.limit." example:"body.reply_to"`
-	Message  string `json:"message" doc:"What is wrong there." example:"expected string to be RFC 4122 uuid"`
+	Location string `json:"location" doc:"The path of the field, such as body.members[2] or query.limit." example:"body.reply_to"`
+	Message  string `json:"message" doc:"What is wrong with it." example:"expected string to be RFC 4122 uuid"`
 }
 
 func (e *Error) Error() string {
@@ -36,13 +34,13 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Detail
 }
 
-// GetStatus is the answer's HTTP status.
+// GetStatus returns the answer's HTTP status.
 func (e *Error) GetStatus() int { return e.Status }
 
-// GetHeaders are the answer's headers beside the content type.
+// GetHeaders returns the answer's headers besides the content type.
 func (e *Error) GetHeaders() http.Header { return e.header }
 
-// ContentType is that of a problem, whatever the client prefers.
+// ContentType returns that of a problem, whatever the client prefers.
 func (e *Error) ContentType(string) string { return "application/problem+json" }
 
 // newError makes the answer for a refusal.
@@ -65,9 +63,8 @@ func title(status int) string {
 	return http.StatusText(status)
 }
 
-// setUpHuma makes huma's own errors (validation, body too large…) ours too,
-// and a field in another case an unknown one. These are variables of that
-// package, so they are set once a process.
+// setUpHuma gives huma's own errors (validation, body too large…) the form of Error, and makes the case of field names
+// matter. These are variables of the package huma, so they are set once per process.
 var setUpHuma = sync.OnceFunc(func() {
 	huma.ValidateStrictCasing = true
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {

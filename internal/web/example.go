@@ -2,8 +2,7 @@ package web
 
 import "github.com/danielgtaylor/huma/v2"
 
-// addExamples gives every body of the contract an example, made of those of its
-// fields.
+// addExamples gives every body of the contract an example, composed of the examples of its fields.
 func addExamples(api *huma.OpenAPI) {
 	for _, item := range api.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
@@ -28,8 +27,7 @@ func addExample(registry huma.Registry, content map[string]*huma.MediaType) {
 	}
 }
 
-// ExampleOf makes an example of a schema. The contract's shapes do not contain
-// themselves.
+// ExampleOf composes an example of a schema. No shape of the contract contains itself.
 func ExampleOf(registry huma.Registry, s *huma.Schema) any {
 	if s.Ref != "" {
 		s = registry.SchemaFromRef(s.Ref)
@@ -57,7 +55,7 @@ func ExampleOf(registry huma.Registry, s *huma.Schema) any {
 		return false
 	case huma.TypeString:
 		if s.Format == "date-time" && s.Nullable {
-			return nil // mostly it has not happened
+			return nil // what it dates has usually not happened
 		}
 		if s.Format == "date-time" {
 			return "2026-01-02T03:04:05.123456Z"

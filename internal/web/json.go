@@ -13,12 +13,11 @@ import (
 
 var (
 	errNotUTF8   = errors.New("the request is not valid UTF-8")
-	errSurrogate = errors.New(`a \u escape names half of a surrogate pair; that is not a character`)
+	errSurrogate = errors.New(`a \u escape is half of a surrogate pair, which is not a character`)
 )
 
-// jsonFormat is how bodies are read and written. encoding/json silently
-// replaces what is not Unicode; a text that comes back changed is a lie, so
-// such a request is refused.
+// jsonFormat is how bodies are read and written. encoding/json silently replaces what is not Unicode, which would store a
+// text other than the one sent; such a request is refused instead.
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		enc := json.NewEncoder(w)
@@ -33,8 +32,8 @@ var jsonFormat = huma.Format{
 	},
 }
 
-// checkUnicode refuses JSON text whose strings are not Unicode: bytes that
-// are no UTF-8, and escapes of one half of a surrogate pair.
+// checkUnicode refuses JSON text whose strings are not Unicode: bytes that are not UTF-8, and escapes of half of a
+// surrogate pair.
 func checkUnicode(data []byte) error {
 	if !utf8.Valid(data) {
 		return errNotUTF8
@@ -64,8 +63,7 @@ func checkUnicode(data []byte) error {
 	}
 }
 
-// escapedUnit reads the escape \uXXXX that b begins with; -1 when b begins
-// otherwise.
+// escapedUnit decodes the escape \uXXXX at the beginning of b; -1 if there is none.
 func escapedUnit(b []byte) int {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return -1

@@ -20,8 +20,7 @@ func TestCheckUnicode(t *testing.T) {
 	require.ErrorIs(t, checkUnicode([]byte("\"\xed\xa0\x80\"")), errNotUTF8)
 }
 
-// FuzzCheckUnicode: what passes and is JSON decodes without a replacement
-// character that was not sent.
+// FuzzCheckUnicode: JSON that passes decodes without a replacement character that was not sent.
 func FuzzCheckUnicode(f *testing.F) {
 	f.Add(`"\ud83d\ude00"`)
 	f.Add(`"\\ud800\""`)
@@ -42,7 +41,7 @@ func FuzzCheckUnicode(f *testing.F) {
 	})
 }
 
-// countReplacements counts U+FFFD as a client writes it, itself or escaped.
+// countReplacements counts U+FFFD in JSON, literal or escaped.
 func countReplacements(text string) (n int) {
 	for i := 0; i < len(text); {
 		switch {

@@ -18,16 +18,16 @@ import (
 	"ping/internal/limits"
 )
 
-// limitKey is where an operation's Metadata names the action that it is.
+// limitKey is the key of an operation's Metadata under which its action is.
 const limitKey = "limit"
 
-// Limited makes an operation count as an action of internal/limits: of its
-// caller when it has one, else of the address that the request comes from.
+// Limited makes an operation count as an action of internal/limits. It counts for its caller, or for the client's address
+// if the operation has no caller.
 func Limited(op huma.Operation, action string) huma.Operation {
 	return withMetadata(op, limitKey, action)
 }
 
-// checkLimit refuses, when the program starts, an action that there is not.
+// checkLimit panics at startup on an unknown action.
 func checkLimit(op *huma.Operation) {
 	action, limited := op.Metadata[limitKey]
 	if name, _ := action.(string); limited && !slices.Contains(limits.Actions, name) {
@@ -35,10 +35,9 @@ func checkLimit(op *huma.Operation) {
 	}
 }
 
-// Limit installs the limits for every operation that is Limited. Call it after
-// Authenticate and before operations are registered. The address that a
-// request comes from is what X-Forwarded-For says, as far as those who say so
-// are proxies. Without limits nothing is installed.
+// Limit installs the rate limits of every operation that is Limited. Call it after Authenticate and before operations
+// are registered. The client's address is taken from X-Forwarded-For as far as the given proxies have written it.
+// Without limits nothing is installed.
 func Limit(api huma.API, limiter *limits.Limiter, proxies []*net.IPNet) {
 	if limiter.Off() {
 		return
@@ -62,7 +61,7 @@ func Limit(api huma.API, limiter *limits.Limiter, proxies []*net.IPNet) {
 			policies[action].write(request.Response().Header(), decision)
 		}
 		if !decision.Allowed {
-			// WriteErr itself reports a failed write, whose client is gone.
+			// WriteErr itself reports a failed write: the client disconnected.
 			_ = huma.WriteErr(api, ctx, http.StatusTooManyRequests, "", rateLimited(decision))
 			return
 		}
@@ -70,9 +69,8 @@ func Limit(api huma.API, limiter *limits.Limiter, proxies []*net.IPNet) {
 	})
 }
 
-// LimitLogin returns the limit of logins to one account, wherever they come
-// from. Its refusal tells when to come back; the headers RateLimit-… of a login
-// are those of the address.
+// LimitLogin returns the limit of logins to one account, from whichever addresses. Its refusal has Retry-After; the
+// RateLimit-… headers of a login are those of the address.
 func LimitLogin(limiter *limits.Limiter) func(ctx context.Context, email string) error {
 	return func(ctx context.Context, email string) error {
 		if decision := limiter.Take(ctx, limits.Login, email); !decision.Allowed {
@@ -88,7 +86,7 @@ func rateLimited(d limits.Decision) *Error {
 	return e
 }
 
-// policy is what the headers of an action's answers say each time.
+// policy is the constant part of the RateLimit-… headers of an action.
 type policy struct{ limit, policy []string }
 
 func policiesOf(rates limits.Rates) map[string]policy {
@@ -100,19 +98,18 @@ func policiesOf(rates limits.Rates) map[string]policy {
 	return policies
 }
 
-// write tells a client its limit, as the IETF's draft "RateLimit header fields
-// for HTTP" did when it became common.
+// write sets the headers of the IETF draft "RateLimit header fields for HTTP", in the version that is in common use.
 func (p policy) write(header http.Header, d limits.Decision) {
 	header["Ratelimit-Limit"], header["Ratelimit-Policy"] = p.limit, p.policy
 	header["Ratelimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
 	header["Ratelimit-Reset"] = []string{strconv.Itoa(seconds(d.Reset))}
 }
 
-// seconds rounds up: who waits so long has waited long enough.
+// seconds rounds up: a client that waits that long has waited long enough.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// addressBehind returns how to tell the address that a request comes from. A
-// client with IPv6 has a /64 for itself, so that is what counts.
+// addressBehind returns a function that extracts the client's address. An IPv6 client usually has a whole /64 to itself,
+// so addresses of one /64 count as one.
 func addressBehind(proxies []*net.IPNet) func(*http.Request) string {
 	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
 	for _, proxy := range proxies {

@@ -19,16 +19,14 @@ import (
 
 const requestIDHeader = "X-Request-Id"
 
-// A made request id is a random prefix of this process and a count: unique
-// enough to find a log line, and cheap.
+// A generated request id is a random prefix per process and a count: unique enough to find a log line, and cheap.
 var (
 	requestPrefix = rand.Text()[:10] + "-"
 	requestCount  atomic.Uint64
 )
 
-// observe names each request, catches panics and, at debug level, writes the
-// access log. It is one middleware because echo rebuilds its chain for every
-// request.
+// observe gives each request an id, recovers from panics and, at debug level, writes the access log. It is one middleware
+// because echo rebuilds its chain per request.
 func observe(logger *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
@@ -52,19 +50,18 @@ func observe(logger *slog.Logger) echo.MiddlewareFunc {
 }
 
 func logAccess(logger *slog.Logger, c echo.Context, id string, began time.Time) {
-	// The route, not the path: ids of people stay out of the log.
+	// The route and not the path: the ids of users stay out of the log.
 	logger.Debug("request", "method", c.Request().Method, "route", c.Path(), "status", c.Response().Status,
 		"bytes", c.Response().Size, "took", time.Since(began), "request_id", id)
 }
 
-// panicked answers 500 for a panic. http.ErrAbortHandler is net/http's way to
-// drop a connection: it goes on.
+// panicked answers a panic with 500. http.ErrAbortHandler, by which a handler drops its connection, is passed on.
 func panicked(logger *slog.Logger, c echo.Context, r any) error {
 	if r == http.ErrAbortHandler {
 		panic(r)
 	}
 	if err, ok := r.(error); ok && errors.Is(c.Request().Context().Err(), context.Canceled) && errors.Is(err, context.Canceled) {
-		return nil // the client went away while its answer was written
+		return nil // the client disconnected while its answer was written
 	}
 	logger.Error("request panicked", "panic", fmt.Sprint(r), "method", c.Request().Method, "route", c.Path(),
 		"request_id", c.Response().Header().Get(requestIDHeader), "stack", string(debug.Stack()))
@@ -86,14 +83,14 @@ func logFault(logger *slog.Logger, c echo.Context, e *Error) {
 		"request_id", c.Response().Header().Get(requestIDHeader))
 }
 
-// errorHandler answers errors that no huma operation has answered: unknown
-// routes, panics, and handlers registered on echo itself.
+// errorHandler answers the errors that no huma operation has answered: unknown routes, panics, and the errors of handlers
+// that are registered on echo.
 func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		var e *Error
-		var ofEcho *echo.HTTPError
-		if errors.As(err, &ofEcho) && !errors.As(err, &e) {
-			e = fromEcho(ofEcho)
+		var echoError *echo.HTTPError
+		if errors.As(err, &echoError) && !errors.As(err, &e) {
+			e = fromEcho(echoError)
 		} else {
 			e = problem(err)
 		}
@@ -109,7 +106,7 @@ func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 		c.Response().Header().Set("Content-Type", e.ContentType(""))
 		c.Response().WriteHeader(e.Status)
 		if c.Request().Method != http.MethodHead {
-			// A failed write means that the client went away.
+			// A failed write means that the client disconnected.
 			_ = jsonFormat.Marshal(c.Response(), e)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"ping/internal/checkpoint"
 )
 
-// refusalsKey is where an operation's metadata names its own refusals.
+// refusalsKey is the key of an operation's Metadata under which its own refusals are.
 const refusalsKey = "refusals"
 
 // Refuses adds to the contract the refusals that an operation may answer, besides those that follow from what it is
@@ -23,7 +23,7 @@ func Refuses(op huma.Operation, refusals ...*domain.Error) huma.Operation {
 	return withMetadata(op, refusalsKey, refusals)
 }
 
-// withMetadata notes something with an operation.
+// withMetadata adds an entry to an operation's Metadata.
 func withMetadata(op huma.Operation, key string, value any) huma.Operation {
 	metadata := map[string]any{key: value}
 	maps.Copy(metadata, op.Metadata)
@@ -73,7 +73,7 @@ func documentRefusals(api *huma.OpenAPI, op *huma.Operation) {
 		r.Description = strings.TrimPrefix(r.Description+", "+refusal.Code, ", ")
 		if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 			r.Headers = map[string]*huma.Param{"Retry-After": {
-				Description: "Seconds after which to try again.", Schema: &huma.Schema{Type: huma.TypeInteger}, Example: 1,
+				Description: "The number of seconds after which to retry.", Schema: &huma.Schema{Type: huma.TypeInteger}, Example: 1,
 			}}
 		}
 	}

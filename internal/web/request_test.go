@@ -28,7 +28,7 @@ type pageOutput struct {
 	}
 }
 
-// listening serves a read and a write over a connection.
+// listening serves a read and a write on a real connection.
 func listening(t *testing.T) string {
 	t.Helper()
 	s, _ := failing(func() error { return nil })
@@ -48,7 +48,7 @@ func listening(t *testing.T) string {
 	return server.URL
 }
 
-// over sends a request over a connection, and returns the answer and its body.
+// over sends a request on a connection of its own, and returns the answer and its body.
 func over(t *testing.T, method, url string, body io.Reader) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -86,7 +86,7 @@ func TestOptions(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, response.StatusCode)
 	require.Empty(t, content)
 	require.Contains(t, response.Header.Get("Allow"), "POST")
-	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"), "no page of another site may call")
+	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"), "pages of other sites may not call")
 	response, _ = over(t, "OPTIONS", base+"/nowhere", nil)
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 }
@@ -110,7 +110,7 @@ func TestBodiesThatMissTheContract(t *testing.T) {
 	s, log := failing(func() error { return nil })
 	for name, body := range map[string]string{
 		"two documents":        `{"name":"x"}{"name":"y"}`,
-		"cut off":              `{"name":"x`,
+		"truncated":            `{"name":"x`,
 		"a byte order mark":    "\ufeff" + `{"name":"x"}`,
 		"not UTF-8":            "{\"name\":\"\xff\"}",
 		"UTF-16":               "{\x00}\x00",
@@ -127,15 +127,15 @@ func TestBodiesThatMissTheContract(t *testing.T) {
 		`{"name":7}`: "body.name", `{"name":null}`: "body.name", `{}`: "body", `{"name":"x","Name":"y"}`: "body.Name",
 		`[]`: "body", `"x"`: "body", `7`: "body", `null`: "body",
 	} {
-		t.Run("of another shape: "+body, func(t *testing.T) {
+		t.Run("wrong shape: "+body, func(t *testing.T) {
 			e := problemOf(t, call(s, "POST", failPath, body), 422, "validation")
 			require.Equal(t, location, e.Errors[0].Location)
 		})
 	}
-	require.Empty(t, log.String(), "mistakes of clients are not logged")
+	require.Empty(t, log.String(), "errors of clients are not logged")
 }
 
-// TestTooLargeWithoutALength: a body that does not say how large it is.
+// TestTooLargeWithoutALength: the limit also holds for a body of unknown length.
 func TestTooLargeWithoutALength(t *testing.T) {
 	base := listening(t)
 	body := io.MultiReader(strings.NewReader(`{"name":"`), strings.NewReader(strings.Repeat("x", 65_536)), strings.NewReader(`"}`))
@@ -144,8 +144,8 @@ func TestTooLargeWithoutALength(t *testing.T) {
 	require.Contains(t, content, `"code":"body_too_large"`)
 }
 
-// TestAnswerBeforeTheBodyIsRead: who asks for the connection to be closed and
-// sends more than is read gets the answer, not a reset connection.
+// TestAnswerBeforeTheBodyIsRead: a client that sends Connection: close and more than is read receives the answer and not a
+// reset connection.
 func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
 	base := listening(t)
 	for _, size := range []int{200_000, 5_000_000} {
@@ -159,7 +159,7 @@ func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
 					failPath, size, strings.Repeat("x", size)) // the server may stop reading
 			}()
 			if size < 1<<20 {
-				<-sent // so that all of it is there when the server has read enough
+				<-sent // so that all of it has arrived when the server has read enough
 			}
 			answer, err := io.ReadAll(conn)
 			require.NoError(t, err)

@@ -14,22 +14,22 @@ import (
 	"ping/domain"
 )
 
-// maxBody bounds a request's body, in bytes. The greatest that is allowed is
-// a message of 4,000 characters, each written as two \u escapes: 48,000.
+// maxBody bounds a request's body, in bytes. The largest valid body is a message of 4,000 characters, each written as two
+// \u escapes: 48,000 bytes.
 const maxBody = 64 << 10
 
-// maxDrained bounds what is read of a body that nobody wants, in bytes.
+// maxDrained bounds how much of an unused body is read, in bytes.
 const maxDrained = 256 << 10
 
-// Server is the HTTP side of Ping. Operations are registered on API; what is
-// no JSON operation, such as the WebSocket, on Echo.
+// Server is the HTTP server of Ping. JSON operations are registered on API; other handlers, such as the WebSocket, on
+// Echo.
 type Server struct {
 	Echo *echo.Echo
 	API  huma.API
 }
 
-// New makes a server without operations. It answers in problem+json
-// throughout, serves the contract at /openapi.json and its rendering at /docs.
+// New makes a server without operations. It serves the contract at /openapi.json and its documentation at /docs, and
+// answers every error as problem+json.
 func New(logger *slog.Logger) *Server {
 	setUpHuma()
 	e := echo.New()
@@ -63,9 +63,8 @@ func New(logger *slog.Logger) *Server {
 	return s
 }
 
-// HTTPServer makes the net/http server for addr with the time limits that
-// keep a slow or idle client from holding a connection. ReadTimeout is far
-// above any handler's time: when it passes, a running request is cancelled.
+// HTTPServer makes the net/http server for addr. Its timeouts keep slow and idle clients from holding connections.
+// ReadTimeout is far above the time of any handler, because a request that still runs then is cancelled.
 func (s *Server) HTTPServer(addr string) *http.Server {
 	return &http.Server{
 		Addr:              addr,
@@ -77,47 +76,43 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 	}
 }
 
-// serve answers HEAD as GET: net/http leaves out the body. A stream is opened
-// by GET alone.
+// serve answers HEAD as GET, and net/http omits the body. Only GET opens a WebSocket.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Close && r.ContentLength != 0 && r.Header.Get("Upgrade") == "" {
 		defer drain(w, r.Body)
-		r.Body = io.NopCloser(r.Body) // huma closes what it does not read to the end
+		r.Body = io.NopCloser(r.Body) // huma closes a body that it does not read to its end
 	}
 	if r.Method == http.MethodHead && r.Header.Get("Upgrade") == "" {
-		get := *r // net/http looks at the method of its own
+		get := *r // a copy: net/http still needs the original's method
 		get.Method = http.MethodGet
 		r = &get
 	}
 	s.Echo.ServeHTTP(w, r)
 }
 
-// drain reads what a handler has left of a body after which the connection is
-// closed: else the kernel resets the connection, and the client may lose the
-// answer. net/http does so by itself where it keeps the connection; past the
-// bound it lets the client read the answer for a moment before it closes.
+// drain reads what a handler has left of a body after which the connection is closed. Otherwise the kernel resets the
+// connection, and the client may lose the answer. net/http does the same for connections that it keeps. Beyond the bound
+// it gives the client a moment to read the answer before it closes.
 func drain(w http.ResponseWriter, body io.ReadCloser) {
-	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, body, maxDrained)) // the answer is made, whatever comes
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, body, maxDrained)) // the answer no longer depends on the body
 }
 
-// shapeOperation sets what holds for all operations.
+// shapeOperation sets what all operations have in common.
 func shapeOperation(api *huma.OpenAPI, op *huma.Operation) {
 	checkLimit(op)
 	op.MaxBodyBytes = min(op.MaxBodyBytes, maxBody)
-	// HTTPServer's ReadTimeout bounds reading; a deadline a request would
-	// cost a call into the poller on the path of every message.
+	// HTTPServer's ReadTimeout bounds reading. A deadline per request would cost every message a call into the poller.
 	op.BodyReadTimeout = 0
-	// Writes take no query at all: Action refuses it without parsing one.
+	// Writes have no query parameters: Action refuses a query without parsing it.
 	op.RejectUnknownQueryParameters = op.Method == http.MethodGet
 	if op.RequestBody != nil {
-		// The raw bytes are kept for the fingerprint, not another way in.
+		// RawBody is for the fingerprint; huma would document it as another media type.
 		delete(op.RequestBody.Content, "application/octet-stream")
 	}
 	documentRefusals(api, op)
 }
 
-// Schemas makes a registry of schemas that knows the domain's types: those know
-// no OpenAPI.
+// Schemas makes a registry with the schemas of the domain's types, which do not depend on OpenAPI themselves.
 func Schemas() huma.Registry {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[domain.ID](), reflect.TypeFor[uuidSchema]())

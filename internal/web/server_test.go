@@ -57,7 +57,7 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder, status int, code stri
 	return e
 }
 
-// failing makes a server whose one operation ends as do says, and what it logs.
+// failing makes a server whose only operation returns the error of do. It also returns the server's log.
 func failing(do func() error) (*web.Server, *bytes.Buffer) {
 	var log bytes.Buffer
 	s := web.New(slog.New(slog.NewTextHandler(&log, nil)))
@@ -85,36 +85,36 @@ func TestErrors(t *testing.T) {
 		retryAfter bool
 		logged     bool
 	}{
-		"of the domain":          {domain.ErrForbidden, 403, "forbidden", false, false},
-		"of the domain, wrapped": {fmt.Errorf("send: %w", domain.ErrConversationNotFound), 404, "conversation_not_found", false, false},
-		"a reused key":           {eventlog.ErrKeyReused, 409, "idempotency_key_reused", false, false},
-		"too much":               {eventlog.ErrOverloaded, 503, "overloaded", true, false},
-		"shutting down":          {eventlog.ErrClosed, 503, "shutting_down", true, false},
-		"no database":            {eventlog.ErrUnavailable, 503, "unavailable", true, false},
-		"too slow":               {context.DeadlineExceeded, 503, "unavailable", true, false},
-		"busy":                   {web.ErrBusy, 503, "busy", true, false},
-		"too often":              {&domain.Error{Kind: domain.TooMany, Code: "rate_limited", Message: "x"}, 429, "rate_limited", true, false},
-		"a client that went":     {context.Canceled, 499, "client_gone", false, false},
-		"unknown":                {errors.New("disk 7 is on fire"), 500, "internal", false, true},
-		"no kind":                {&domain.Error{Code: "unheard_of", Message: "x"}, 500, "internal", false, true},
+		"domain error":            {domain.ErrForbidden, 403, "forbidden", false, false},
+		"wrapped domain error":    {fmt.Errorf("send: %w", domain.ErrConversationNotFound), 404, "conversation_not_found", false, false},
+		"reused key":              {eventlog.ErrKeyReused, 409, "idempotency_key_reused", false, false},
+		"overload":                {eventlog.ErrOverloaded, 503, "overloaded", true, false},
+		"shutting down":           {eventlog.ErrClosed, 503, "shutting_down", true, false},
+		"no database":             {eventlog.ErrUnavailable, 503, "unavailable", true, false},
+		"timeout":                 {context.DeadlineExceeded, 503, "unavailable", true, false},
+		"busy":                    {web.ErrBusy, 503, "busy", true, false},
+		"rate limit":              {&domain.Error{Kind: domain.TooMany, Code: "rate_limited", Message: "x"}, 429, "rate_limited", true, false},
+		"disconnected client":     {context.Canceled, 499, "client_gone", false, false},
+		"unknown error":           {errors.New("disk 7 is on fire"), 500, "internal", false, true},
+		"domain error of no kind": {&domain.Error{Code: "unheard_of", Message: "x"}, 500, "internal", false, true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, way := range []string{"operation", "handler", "made before"} {
+			for _, source := range []string{"operation", "handler", "converted before"} {
 				s, log := failing(func() error {
-					if way == "made before" {
+					if source == "converted before" {
 						return web.Problem(c.err)
 					}
 					return c.err
 				})
 				method, path := "POST", failPath
-				if way == "handler" {
+				if source == "handler" {
 					method, path = "GET", "/echo"
 				}
 				w := call(s, method, path, `{"name":"x"}`)
 				problemOf(t, w, c.status, c.code)
-				require.Equal(t, c.retryAfter, w.Header().Get("Retry-After") != "", way)
-				require.NotContains(t, w.Body.String(), "fire", "causes stay inside")
+				require.Equal(t, c.retryAfter, w.Header().Get("Retry-After") != "", source)
+				require.NotContains(t, w.Body.String(), "fire", "causes are not published")
 				if c.logged {
 					require.Equal(t, 1, strings.Count(log.String(), "\n"), "logged once: %s", log)
 					require.Contains(t, log.String(), w.Header().Get("X-Request-Id"))
@@ -124,7 +124,7 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a panic", func(t *testing.T) {
+	t.Run("panic", func(t *testing.T) {
 		for _, path := range []string{failPath, "/echo"} {
 			s, log := failing(func() error { panic("kaboom") })
 			method := map[bool]string{true: "GET", false: "POST"}[path == "/echo"]
@@ -132,7 +132,7 @@ func TestErrors(t *testing.T) {
 			problemOf(t, w, 500, "internal")
 			require.NotContains(t, w.Body.String(), "kaboom")
 			require.Contains(t, log.String(), "kaboom")
-			require.Contains(t, log.String(), "server_test.go", "with its stack")
+			require.Contains(t, log.String(), "server_test.go", "logged with its stack")
 		}
 	})
 }
@@ -147,36 +147,35 @@ func TestRequestsThatMissTheContract(t *testing.T) {
 		problemOf(t, w, 405, "method_not_allowed")
 		require.Contains(t, w.Header().Get("Allow"), "POST")
 	})
-	t.Run("a field too many", func(t *testing.T) {
+	t.Run("unknown field", func(t *testing.T) {
 		e := problemOf(t, call(s, "POST", failPath, `{"name":"x","nmae":"y"}`), 422, "validation")
 		require.Equal(t, "body.nmae", e.Errors[0].Location)
 	})
-	t.Run("several at once", func(t *testing.T) {
+	t.Run("several errors", func(t *testing.T) {
 		e := problemOf(t, call(s, "POST", "/fail/7", `{"nmae":"y"}`), 422, "validation")
 		require.GreaterOrEqual(t, len(e.Errors), 3)
 	})
-	t.Run("no JSON", func(t *testing.T) {
+	t.Run("not JSON", func(t *testing.T) {
 		problemOf(t, call(s, "POST", failPath, `name=x`), 400, "validation")
 		problemOf(t, call(s, "POST", failPath, ``), 400, "validation")
 	})
-	t.Run("another media type", func(t *testing.T) {
+	t.Run("other media type", func(t *testing.T) {
 		problemOf(t, call(s, "POST", failPath, `name: x`, "Content-Type", "application/yaml"), 415, "unsupported_media_type")
 		problemOf(t, call(s, "POST", failPath, `x`, "Content-Type", "application/octet-stream"), 415, "unsupported_media_type")
 	})
 	t.Run("too large", func(t *testing.T) {
 		problemOf(t, call(s, "POST", failPath, `{"name":"`+strings.Repeat("x", 65_536)+`"}`), 413, "body_too_large")
 	})
-	require.Empty(t, log.String(), "mistakes of clients are not logged")
+	require.Empty(t, log.String(), "errors of clients are not logged")
 }
 
-func TestAnswersJSONWhateverIsAccepted(t *testing.T) {
+func TestAnswersJSONWhateverTheAcceptHeader(t *testing.T) {
 	s, _ := failing(func() error { return domain.ErrForbidden })
 	problemOf(t, call(s, "POST", failPath, `{"name":"x"}`, "Accept", "text/html"), 403, "forbidden")
 }
 
-// TestLimitOfNoAction: an operation that would never be limited is found when
-// the program starts.
-func TestLimitOfNoAction(t *testing.T) {
+// TestLimitOfUnknownAction: an operation whose limit would never apply is found at startup.
+func TestLimitOfUnknownAction(t *testing.T) {
 	s, _ := echoServer(t)
 	op := web.Limited(huma.Operation{OperationID: "shout", Method: http.MethodPost, Path: "/shout"}, "sned")
 	require.PanicsWithValue(t, `operation shout: there is no action "sned"`, func() {
@@ -305,8 +304,7 @@ func TestHTTPServer(t *testing.T) {
 	require.Equal(t, 30*time.Second, server.Config.ReadTimeout)
 }
 
-// TestSlowRequests: who begins a request and does not go on, or sends too much
-// of a header, holds a connection for a moment only.
+// TestSlowRequests: a client that does not complete its request, or sends too large a header, does not hold a connection.
 func TestSlowRequests(t *testing.T) {
 	s, _ := echoServer(t)
 	server := httptest.NewUnstartedServer(nil)
@@ -330,7 +328,7 @@ func TestSlowRequests(t *testing.T) {
 	response, err := server.Client().Get(server.URL + "/openapi.json")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	require.Equal(t, 200, response.StatusCode, "others do not notice")
+	require.Equal(t, 200, response.StatusCode, "other clients are not affected")
 	for _, conn := range slow {
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 		_, err := io.Copy(io.Discard, conn) // until the server gives up

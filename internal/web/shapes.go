@@ -8,33 +8,32 @@ import (
 	"ping/domain"
 )
 
-// The shapes of the contract. Commands answer with them what they have done,
-// and reads what is; so they are here, once.
+// The shapes of the contract. They are here because commands and reads both answer with them.
 
-// Session is what a client holds after it registered, logged in or refreshed.
+// Session is the answer to registering, logging in and refreshing.
 type Session struct {
 	User         User   `json:"user"`
 	AccessToken  string `json:"access_token" doc:"A JWT; send it as Authorization: Bearer."`
-	RefreshToken string `json:"refresh_token" doc:"Good for one refresh. Used again, it ends the session."`
+	RefreshToken string `json:"refresh_token" doc:"Valid for one refresh. Using it again ends the session."`
 	ExpiresIn    int    `json:"expires_in" doc:"Seconds until the access token expires." example:"900"`
 }
 
-// User is a person's profile.
+// User is a user's profile.
 type User struct {
 	ID          domain.ID  `json:"id"`
 	DisplayName string     `json:"display_name" example:"Ada"`
-	Handle      *string    `json:"handle" doc:"What others mention the user by, without the @." example:"ada"`
+	Handle      *string    `json:"handle" doc:"The name by which others mention the user, without the @." example:"ada"`
 	Bio         *string    `json:"bio" example:"Counts."`
 	AvatarURL   *string    `json:"avatar_url" example:"https://example.org/ada.png"`
-	ErasedAt    *time.Time `json:"erased_at" doc:"When the person was erased; nothing else is known of him then."`
+	ErasedAt    *time.Time `json:"erased_at" doc:"When the user was erased; nothing else is known of an erased user."`
 }
 
-// UserOf is the profile of a user; empty texts are none.
+// UserOf makes a User of a profile, whose empty texts become null.
 func UserOf(id domain.ID, p domain.Profile) User {
-	return User{ID: id, DisplayName: p.DisplayName, Handle: given(p.Handle), Bio: given(p.Bio), AvatarURL: given(p.AvatarURL)}
+	return User{ID: id, DisplayName: p.DisplayName, Handle: nonEmpty(p.Handle), Bio: nonEmpty(p.Bio), AvatarURL: nonEmpty(p.AvatarURL)}
 }
 
-func given(text string) *string {
+func nonEmpty(text string) *string {
 	if text == "" {
 		return nil
 	}
@@ -58,11 +57,10 @@ type Conversation struct {
 	CreatedAt      time.Time   `json:"created_at"`
 }
 
-// TransformSchema documents that there may be no last message, which no tag
-// can say of an object.
+// TransformSchema documents that last_message may be null, which no struct tag can express for an object.
 func (Conversation) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	s.Properties["last_message"] = &huma.Schema{
-		Description: "Null when nothing was sent yet.",
+		Description: "Null if nothing was sent yet.",
 		AnyOf:       []*huma.Schema{s.Properties["last_message"], {Type: "null"}},
 	}
 	return s
@@ -74,18 +72,18 @@ type Member struct {
 	Role   domain.Role `json:"role"`
 }
 
-// Message is a message.
+// Message is a message as its reader sees it.
 type Message struct {
 	ID             domain.ID   `json:"id"`
 	ConversationID domain.ID   `json:"conversation_id"`
-	Seq            int64       `json:"seq" doc:"Its place in the conversation; other events have numbers too."`
+	Seq            int64       `json:"seq" doc:"Its number in the conversation; other events have numbers too."`
 	AuthorID       domain.ID   `json:"author_id"`
 	Body           string      `json:"body" doc:"Empty when the message was deleted." example:"Good morning, @bob!"`
 	ReplyTo        *domain.ID  `json:"reply_to" nullable:"true"`
 	Mentions       []domain.ID `json:"mentions" nullable:"false" doc:"The members that it mentioned when it was sent."`
 	Reactions      []Reaction  `json:"reactions" nullable:"false"`
 	EditedAt       *time.Time  `json:"edited_at"`
-	DeletedAt      *time.Time  `json:"deleted_at" doc:"Set for a tombstone: the message was deleted, or its author erased."`
+	DeletedAt      *time.Time  `json:"deleted_at" doc:"Set for a tombstone: the message was deleted, or its author was erased."`
 	SentAt         time.Time   `json:"sent_at"`
 	Pinned         bool        `json:"pinned"`
 }
@@ -100,5 +98,5 @@ type Reaction struct {
 // Page is one page of a list.
 type Page[T any] struct {
 	Items []T     `json:"items" nullable:"false"`
-	Next  *string `json:"next" doc:"The cursor of the next page; null on the last."`
+	Next  *string `json:"next" doc:"The cursor of the next page; null on the last one."`
 }
