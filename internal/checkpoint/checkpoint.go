@@ -1,5 +1,6 @@
 // Package checkpoint lets a reader wait until read models have applied a
-// place of the log: read-your-writes, whichever node applies the events.
+// position of the log. That is how a client reads its own writes, whichever node
+// applies the events.
 package checkpoint
 
 import (
@@ -18,41 +19,42 @@ import (
 
 // The refusals of this package.
 var (
-	ErrBehind   = &domain.Error{Kind: domain.Unavailable, Code: "behind", Message: "The read model has not caught up with Ping-Min-Position yet; try again shortly."}
+	ErrBehind   = &domain.Error{Kind: domain.Unavailable, Code: "behind", Message: "The read model has not caught up with Ping-Min-Position yet. Retry shortly."}
 	ErrPosition = &domain.Error{Kind: domain.InvalidRequest, Code: "position_invalid",
-		Message: "Ping-Min-Position is what a write answered as Ping-Position, such as 7:1042; several are separated by commas."}
+		Message: "Ping-Min-Position must be a position that a write returned as Ping-Position, such as 7:1042; separate several by commas."}
 )
 
 const (
-	// patience is how long a read waits before it is told ErrBehind.
+	// patience is how long a read waits before it gets ErrBehind.
 	patience = 2 * time.Second
-	// pollEvery is the least time between two looks at the checkpoints.
-	pollEvery = 4 * time.Millisecond
+	// pollInterval is the minimum time between two reads of the checkpoints.
+	pollInterval = 4 * time.Millisecond
 )
 
 // Waiter waits for checkpoints. However many readers wait on a node, one of
-// them looks for all: each look is one query of a few dozen rows.
+// them reads the checkpoints for all: one query of a few dozen rows.
 type Waiter struct {
 	pool       *pgxpool.Pool
 	partitions int
-	turn       chan struct{} // held by the reader that looks
+	reading    chan struct{} // held by the reader that reads the checkpoints
 
-	mu     sync.Mutex
-	at     map[place]int64 // the checkpoints last seen; they never go back
-	looked time.Time
-	moved  chan struct{} // closed at the next look
+	mu        sync.Mutex
+	positions map[key]int64 // the checkpoints as last read; they never go back
+	readAt    time.Time
+	updated   chan struct{} // closed when the checkpoints are read again
 }
 
-type place struct {
+// key identifies a checkpoint.
+type key struct {
 	projection string
 	partition  int
 }
 
-// New makes a Waiter for a log with so many partitions.
+// New makes a Waiter for a log with this number of partitions.
 func New(pool *pgxpool.Pool, partitions int) *Waiter {
 	return &Waiter{
 		pool: pool, partitions: partitions,
-		turn: make(chan struct{}, 1), at: map[place]int64{}, moved: make(chan struct{}),
+		reading: make(chan struct{}, 1), positions: map[key]int64{}, updated: make(chan struct{}),
 	}
 }
 
@@ -78,9 +80,9 @@ func (w *Waiter) Parse(header string) ([]eventlog.At, error) {
 	return positions, nil
 }
 
-// Wait returns when the projections have all applied the positions, with
-// ErrBehind if that takes more than 2 s. A position that the log has not
-// reached is waited for like any other.
+// Wait returns when all projections have applied the positions, or with
+// ErrBehind after 2 s. A position that the log has not reached is awaited like
+// any other.
 func (w *Waiter) Wait(ctx context.Context, positions []eventlog.At, projections ...string) error {
 	if len(positions) == 0 {
 		return nil
@@ -88,16 +90,16 @@ func (w *Waiter) Wait(ctx context.Context, positions []eventlog.At, projections 
 	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		reached, moved := w.reached(positions, projections)
+		reached, updated := w.reached(positions, projections)
 		if reached {
 			return nil
 		}
 		var err error
 		select {
-		case <-moved:
-		case w.turn <- struct{}{}:
-			err = w.look(patient)
-			<-w.turn
+		case <-updated:
+		case w.reading <- struct{}{}:
+			err = w.read(patient)
+			<-w.reading
 		case <-patient.Done():
 			err = patient.Err()
 		}
@@ -112,26 +114,26 @@ func (w *Waiter) Wait(ctx context.Context, positions []eventlog.At, projections 
 	}
 }
 
-// reached reports whether the checkpoints seen so far are enough; moved is
-// closed when they are seen anew.
-func (w *Waiter) reached(positions []eventlog.At, projections []string) (reached bool, moved <-chan struct{}) {
+// reached reports whether the checkpoints as last read are far enough; updated
+// is closed when they are read again.
+func (w *Waiter) reached(positions []eventlog.At, projections []string) (reached bool, updated <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, projection := range projections {
 		for _, p := range positions {
-			if w.at[place{projection, p.Partition}] < p.Position {
-				return false, w.moved
+			if w.positions[key{projection, p.Partition}] < p.Position {
+				return false, w.updated
 			}
 		}
 	}
 	return true, nil
 }
 
-// look reads the checkpoints, not sooner than pollEvery after the last time,
-// and wakes who waits.
-func (w *Waiter) look(ctx context.Context) error {
+// read reads the checkpoints, at least pollInterval after the last time, and
+// wakes the waiting readers.
+func (w *Waiter) read(ctx context.Context) error {
 	w.mu.Lock()
-	pause := time.Until(w.looked.Add(pollEvery))
+	pause := time.Until(w.readAt.Add(pollInterval))
 	w.mu.Unlock()
 	if pause > 0 {
 		timer := time.NewTimer(pause)
@@ -143,11 +145,11 @@ func (w *Waiter) look(ctx context.Context) error {
 		}
 	}
 	rows, _ := w.pool.Query(ctx, `SELECT projection, partition, position FROM projections.checkpoints`)
-	seen := map[place]int64{}
-	var p place
+	read := map[key]int64{}
+	var k key
 	var position int64
-	_, err := pgx.ForEachRow(rows, []any{&p.projection, &p.partition, &position}, func() error {
-		seen[p] = position
+	_, err := pgx.ForEachRow(rows, []any{&k.projection, &k.partition, &position}, func() error {
+		read[k] = position
 		return nil
 	})
 	if err != nil {
@@ -155,8 +157,8 @@ func (w *Waiter) look(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.at, w.looked = seen, time.Now()
-	close(w.moved)
-	w.moved = make(chan struct{})
+	w.positions, w.readAt = read, time.Now()
+	close(w.updated)
+	w.updated = make(chan struct{})
 	return nil
 }

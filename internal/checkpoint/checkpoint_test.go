@@ -31,8 +31,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// FuzzParse: what passes is of this log, and means the same when it is written
-// anew.
+// FuzzParse: every accepted position is of this log, and survives a round trip
+// through its text form.
 func FuzzParse(f *testing.F) {
 	f.Add("7:1042, 15:3")
 	f.Add("")
@@ -50,9 +50,9 @@ func FuzzParse(f *testing.F) {
 			require.True(t, at.Partition >= 0 && at.Partition < 16 && at.Position >= 0, at)
 			written[i] = at.String()
 		}
-		again, err := w.Parse(strings.Join(written, ","))
+		parsed, err := w.Parse(strings.Join(written, ","))
 		require.NoError(t, err)
-		require.Equal(t, positions, again)
+		require.Equal(t, positions, parsed)
 	})
 }
 
@@ -71,7 +71,7 @@ func TestWait(t *testing.T) {
 	}
 	require.NoError(t, w.Wait(ctx, at(5), "inbox", "timeline"))
 
-	t.Run("all readers are let go once every projection is there", func(t *testing.T) {
+	t.Run("all readers return once every projection is there", func(t *testing.T) {
 		var readers errgroup.Group
 		var early errgroup.Group
 		for range 50 {
@@ -85,19 +85,19 @@ func TestWait(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, readers.Wait())
 	})
-	t.Run("is told when it takes too long", func(t *testing.T) {
+	t.Run("returns an error after two seconds", func(t *testing.T) {
 		began := time.Now()
 		require.ErrorIs(t, w.Wait(ctx, at(1000), "inbox"), checkpoint.ErrBehind)
 		require.InDelta(t, 2, time.Since(began).Seconds(), 0.5)
 		require.ErrorIs(t, w.Wait(ctx, at(1), "unknown"), checkpoint.ErrBehind)
 	})
-	t.Run("ends with its caller, and leaves the turn to another", func(t *testing.T) {
-		gone, leave := context.WithCancel(ctx)
+	t.Run("ends with its caller, and another reads on", func(t *testing.T) {
+		canceled, cancel := context.WithCancel(ctx)
 		var first errgroup.Group
-		first.Go(func() error { return w.Wait(gone, at(7), "inbox") })
+		first.Go(func() error { return w.Wait(canceled, at(7), "inbox") })
 		var second errgroup.Group
 		second.Go(func() error { return w.Wait(ctx, at(7), "inbox") })
-		leave()
+		cancel()
 		require.ErrorIs(t, first.Wait(), context.Canceled)
 		_, err := pool.Exec(ctx, `UPDATE projections.checkpoints SET position = 7`)
 		require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// BenchmarkWait is a read that need not wait.
+// BenchmarkWait measures a read that need not wait.
 func BenchmarkWait(b *testing.B) {
 	pool := testkit.Pool(b)
 	for p := range 16 {
