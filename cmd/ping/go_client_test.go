@@ -29,7 +29,7 @@ func startGoClient(t *testing.T, server string, session pingclient.Session, d *d
 		Reset:     func() { d.note(func() { d.resets++ }) },
 		Skipped:   func(id string, _, to int64) { d.note(func() { d.skipped[id] = to }) },
 		Ephemeral: func(e pingclient.Ephemeral) { d.note(func() { d.ephemeral = append(d.ephemeral, toldOf(e)) }) },
-	}, pingclient.Config{FirstPause: 5 * time.Millisecond, LongestPause: 200 * time.Millisecond})
+	}, pingclient.Config{MinBackoff: 5 * time.Millisecond, MaxBackoff: 200 * time.Millisecond})
 	var running, settling sync.WaitGroup
 	d.start = func() {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// jitter is how long to wait before trying again after n failures more than
-// one: anywhere between nothing and the bound, so that clients that were cut off
-// together do not come back together.
+// jitter returns a random delay before retry n, counted from 0, so that clients
+// that were disconnected together do not reconnect together.
 func (c Config) jitter(n int) time.Duration { return rand.N(c.bound(n) + 1) }
 
-// bound doubles with each failure.
+// bound is the maximum delay before retry n. It doubles per failure.
 func (c Config) bound(n int) time.Duration {
-	if n < 30 && c.FirstPause<<n < c.LongestPause {
-		return c.FirstPause << n
+	if n < 30 && c.MinBackoff<<n < c.MaxBackoff {
+		return c.MinBackoff << n
 	}
-	return c.LongestPause
+	return c.MaxBackoff
 }
 
-// pause waits, at least as long as the server asked for. It reports whether
-// there is time left.
-func (c *Client) pause(ctx context.Context, n int, atLeast time.Duration) bool {
+// backOff waits before retry n, at least as long as the server asked for, and
+// then at most until the connection is open. It returns false if ctx ended.
+func (c *Client) backOff(ctx context.Context, n int, atLeast time.Duration) bool {
 	if !sleep(ctx, atLeast, nil) {
 		return false
 	}
@@ -31,7 +30,7 @@ func (c *Client) pause(ctx context.Context, n int, atLeast time.Duration) bool {
 	return sleep(ctx, c.cfg.jitter(n), online)
 }
 
-// sleep waits, or until it is woken. It reports whether ctx goes on.
+// sleep waits for d or until wake. It returns false if ctx ended.
 func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -10,77 +10,78 @@ import (
 
 // Config tunes a client. The zero value of each field means its default.
 type Config struct {
-	// FirstPause bounds the pause after a first failure; the bound doubles with
-	// each further one. Default: 250 ms.
-	FirstPause time.Duration
-	// LongestPause is what it doubles up to. Default: 30 s.
-	LongestPause time.Duration
+	// MinBackoff bounds the delay after the first failure; the bound doubles with
+	// each further failure. Default: 250 ms.
+	MinBackoff time.Duration
+	// MaxBackoff is the greatest bound. Default: 30 s.
+	MaxBackoff time.Duration
 }
 
-// Handler is what a client calls. All but Session are called by one goroutine,
-// in order. What is nil is not called.
+// Handler has the functions that a client calls. All but Session are called by
+// one goroutine, in order. A nil function is not called.
 type Handler struct {
-	// Event takes each event of the user's conversations, once and in order.
+	// Event receives each event of the user's conversations, once and in order.
 	Event func(Event)
-	// State takes each change of the stream's state, and why it is Disconnected.
+	// State receives each change of the connection's state, and the cause of
+	// Disconnected.
 	State func(State, error)
-	// Reset tells that the server's log was restored from a backup. All events
-	// follow anew from the first one: drop what you have.
+	// Reset reports that the server's log was restored from a backup. All events
+	// follow from the first one on: drop what the app has.
 	Reset func()
-	// Skipped tells of events that cannot be had, because the user is not in the
-	// conversation any more. For the user's own id: read GET /v1/users/me.
+	// Skipped reports events that cannot be read, because the user is no longer a
+	// member. For the user's own id: read GET /v1/users/me.
 	Skipped func(id string, fromSeq, toSeq int64)
-	// Ephemeral takes what is not in the log: who types and is there, messages
-	// that vanish, and errors about what was told by Typing and Presence.
+	// Ephemeral receives what is not in the log: typing, presence and stealth
+	// messages, and errors that Typing and Presence caused.
 	Ephemeral func(Ephemeral)
-	// Session takes the session whenever it has changed: keep it before anything
-	// else, as the one of LogIn or SessionOf was.
+	// Session receives the session whenever it has changed: store it before
+	// anything else, like the one of LogIn or SessionOf.
 	Session func(Session)
 }
 
-// State is that of the stream.
+// State is the state of the connection.
 type State int
 
 const (
-	Disconnected State = iota // it broke; the client is about to try again
-	Connected                 // it is open, and what was missed is coming
-	Resumed                   // all that was missed has come; events come as they happen
+	Disconnected State = iota // it broke; the client will reconnect
+	Connected                 // it is open; missed events arrive
+	Resumed                   // all missed events have arrived; events arrive as they happen
 )
 
 func (s State) String() string { return [...]string{"disconnected", "connected", "resumed"}[s] }
 
-// Client is one device of a user. Its methods may be called by any goroutine.
+// Client is one device of a user. It is safe for concurrent use.
 type Client struct {
 	server  string
 	handler Handler
 	cfg     Config
 	http    *http.Client
 
-	refreshing chan struct{} // holds something while a goroutine looks at the token
+	refreshing chan struct{} // a semaphore: one goroutine at a time looks at the token
 	journal    *journal      // used by Run's goroutine alone
 
 	mu       sync.Mutex
 	session  Session
-	queues   map[string][]*Sending // by conversation: what is to be sent, in order
+	queues   map[string][]*Sending // messages to send, in order, by conversation
 	sends    func(conversation string)
 	end      context.CancelCauseFunc
-	online   chan struct{} // closed when the stream is open again
-	stream   *stream       // the open one
-	resumed  bool          // and all that was missed has come over it
-	presence string        // what the app said of this device; "" means online
+	online   chan struct{} // closed when a connection opens
+	conn     *connection   // the open one
+	resumed  bool          // the replay of conn is complete
+	presence string        // what the app set for this device; "" means online
 
-	presenting sync.Mutex // held while presence is written, so that the last word is the newest
+	presenceMu sync.Mutex // held while presence is written, so that the last frame has the newest state
 }
 
-// New makes a client of a server, such as "https://chat.example.org". The
-// session is one of LogIn or SessionOf, or what Handler.Session was last given.
-// It does nothing until Run.
+// New makes a client of a server such as "https://chat.example.org". The session
+// is that of LogIn or SessionOf, or the last one that Handler.Session received.
+// The client does nothing until Run.
 func New(server string, session Session, handler Handler, cfg Config) *Client {
-	if cfg.FirstPause == 0 {
-		cfg.FirstPause = 250 * time.Millisecond
+	if cfg.MinBackoff == 0 {
+		cfg.MinBackoff = 250 * time.Millisecond
 	}
-	if cfg.LongestPause == 0 {
-		cfg.LongestPause = 30 * time.Second
+	if cfg.MaxBackoff == 0 {
+		cfg.MaxBackoff = 30 * time.Second
 	}
 	return &Client{
 		server: server, handler: handler.complete(), cfg: cfg, http: newHTTP(), session: session,
@@ -89,8 +90,8 @@ func New(server string, session Session, handler Handler, cfg Config) *Client {
 	}
 }
 
-// newHTTP makes connections of its own, so that they can all be closed. It
-// follows no redirect: what is written would be read in its place, and lost.
+// newHTTP returns a client with its own connections, so that all can be closed.
+// It follows no redirect, which would turn a write into a read.
 func newHTTP() *http.Client {
 	return &http.Client{
 		Transport:     http.DefaultTransport.(*http.Transport).Clone(),
@@ -120,9 +121,9 @@ func (h Handler) complete() Handler {
 	return h
 }
 
-// Run keeps the stream open and sends what is queued, until ctx ends (nil) or
-// the server says not to come back (*Ended). Call it again to go on, but not
-// twice at a time.
+// Run keeps a connection open and sends queued messages, until ctx ends (nil) or
+// the server forbids to reconnect (*Ended). It may be called again after it has
+// returned.
 func (c *Client) Run(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -149,11 +150,11 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// keepOpen opens one stream after another.
+// keepOpen opens one connection after another.
 func (c *Client) keepOpen(ctx context.Context) {
 	for failures := 0; ; failures++ {
-		s := &stream{client: c}
-		err := s.follow(ctx)
+		conn := &connection{client: c}
+		err := conn.run(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -161,13 +162,13 @@ func (c *Client) keepOpen(ctx context.Context) {
 			c.end(ended)
 			return
 		}
-		// One that ends as soon as it has resumed has failed too.
-		if !s.resumed.IsZero() && time.Since(s.resumed) > c.cfg.bound(failures) {
+		// A connection that ends right after it has resumed counts as a failure.
+		if !conn.resumed.IsZero() && time.Since(conn.resumed) > c.cfg.bound(failures) {
 			failures = 0
 		}
 		c.handler.State(Disconnected, err)
-		// It is not woken by online: that is what it is about to bring about.
-		if !sleep(ctx, s.after+c.cfg.jitter(failures), nil) {
+		// online does not wake this wait, because it is closed only after it.
+		if !sleep(ctx, conn.after+c.cfg.jitter(failures), nil) {
 			return
 		}
 	}

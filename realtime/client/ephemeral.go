@@ -5,32 +5,31 @@ import (
 	"time"
 )
 
-// typist is who types where.
+// typist is a user who types in a conversation.
 type typist struct{ conversation, user string }
 
-// typists are those who type now, and until when that holds unless it is told
-// again.
+// typists are the users who type now, and when that expires.
 type typists map[typist]time.Time
 
-// hear notes what a frame says of typing.
-func (t *typists) hear(e *Ephemeral) {
-	who := typist{e.ConversationID, e.UserID}
+// update applies a typing frame.
+func (t *typists) update(e *Ephemeral) {
+	key := typist{e.ConversationID, e.UserID}
 	switch {
 	case e.Type != "typing":
 	case !e.On:
-		delete(*t, who)
+		delete(*t, key)
 	default:
 		if *t == nil {
 			*t = typists{}
 		}
-		(*t)[who] = time.Now().Add(time.Duration(e.ExpiresInMS) * time.Millisecond)
+		(*t)[key] = time.Now().Add(time.Duration(e.ExpiresInMS) * time.Millisecond)
 	}
 }
 
-// due returns a channel that tells when the next one expires.
-func (t typists) due() <-chan time.Time {
+// nextExpiry returns a channel that receives when the first of them expires.
+func (t *typists) nextExpiry() <-chan time.Time {
 	var next time.Time
-	for _, until := range t {
+	for _, until := range *t {
 		if next.IsZero() || until.Before(next) {
 			next = until
 		}
@@ -41,89 +40,88 @@ func (t typists) due() <-chan time.Time {
 	return time.After(time.Until(next))
 }
 
-// expire tells of those whose time is over.
-func (t typists) expire(tell func(Ephemeral)) {
+// expire reports those that have expired as stopped.
+func (t *typists) expire(report func(Ephemeral)) {
 	now := time.Now()
-	for who, until := range t {
+	for key, until := range *t {
 		if !until.After(now) {
-			t.stop(who, tell)
+			t.stop(key, report)
 		}
 	}
 }
 
-// forget tells that nobody types: nothing is known without a stream.
-func (t *typists) forget(tell func(Ephemeral)) {
-	for who := range *t {
-		t.stop(who, tell)
+// clear reports all as stopped: without a connection nothing is known of them.
+func (t *typists) clear(report func(Ephemeral)) {
+	for key := range *t {
+		t.stop(key, report)
 	}
 }
 
-// stop tells that someone does not type any more, if he did.
-func (t typists) stop(who typist, tell func(Ephemeral)) {
-	if _, types := t[who]; types {
-		delete(t, who)
-		tell(Ephemeral{Type: "typing", ConversationID: who.conversation, UserID: who.user})
+// stop reports that a user stopped typing, if they were.
+func (t *typists) stop(key typist, report func(Ephemeral)) {
+	if _, types := (*t)[key]; types {
+		delete(*t, key)
+		report(Ephemeral{Type: "typing", ConversationID: key.conversation, UserID: key.user})
 	}
 }
 
-// Typing tells the others of a conversation that the user types, or does no
-// more. Call it every 3 s while he does. It is lost unless the state is Resumed:
-// before, the server may not know yet that he is in the conversation.
+// Typing tells the other members of a conversation that the user is typing, or
+// stopped. Call it every 3 s while they type. It has no effect unless the state
+// is Resumed: before, the server may not know yet that the user is a member.
 func (c *Client) Typing(conversation string, on bool) {
 	c.mu.Lock()
-	s, resumed := c.stream, c.resumed
+	conn, resumed := c.conn, c.resumed
 	c.mu.Unlock()
 	if resumed {
-		s.tell(map[string]any{"type": "typing", "conversation_id": conversation, "on": on})
+		conn.trySend(map[string]any{"type": "typing", "conversation_id": conversation, "on": on})
 	}
 }
 
-// Presence sets what others see of this device, over all connections: online,
+// Presence sets what others see of this device, on all connections: online,
 // away or offline.
 func (c *Client) Presence(state string) {
 	c.mu.Lock()
 	c.presence = state
 	c.mu.Unlock()
-	c.tellPresence()
+	c.sendPresence()
 }
 
-// tellPresence says the newest presence over the open stream.
-func (c *Client) tellPresence() {
-	c.presenting.Lock()
-	defer c.presenting.Unlock()
+// sendPresence sends the newest presence on the open connection.
+func (c *Client) sendPresence() {
+	c.presenceMu.Lock()
+	defer c.presenceMu.Unlock()
 	c.mu.Lock()
-	s, state := c.stream, c.presence
+	conn, state := c.conn, c.presence
 	c.mu.Unlock()
-	if s != nil && state != "" {
-		s.tell(map[string]any{"type": "presence", "state": state})
+	if conn != nil && state != "" {
+		conn.trySend(map[string]any{"type": "presence", "state": state})
 	}
 }
 
-// tell sends a frame. That it did not come through is not told: it would be old
-// news. The context is not the app's: one that ends in the midst of a write ends
-// the connection.
-func (s *stream) tell(frame any) { _ = s.write(context.Background(), frame) }
+// trySend sends a frame and drops errors, since a retry would be out of date. Its
+// context is not the app's: one that ends during a write ends the connection.
+func (conn *connection) trySend(frame any) { _ = conn.write(context.Background(), frame) }
 
-// opened lets others use a stream, and wakes who waits for the server. Presence
-// follows resume at once: until then the server takes the device for online.
-func (c *Client) opened(s *stream) {
+// setConnected publishes an open connection and wakes those that wait for the
+// server. Presence follows resume at once: until then the server takes the device
+// for online.
+func (c *Client) setConnected(conn *connection) {
 	c.mu.Lock()
-	c.stream = s
+	c.conn = conn
 	close(c.online)
 	c.online = make(chan struct{})
 	c.mu.Unlock()
-	c.tellPresence()
+	c.sendPresence()
 }
 
-// caughtUp notes that all that was missed has come.
-func (c *Client) caughtUp() {
+func (c *Client) setResumed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.resumed = true
 }
 
-func (c *Client) closed() {
+func (c *Client) setDisconnected() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stream, c.resumed = nil, false
+	c.conn, c.resumed = nil, false
 }

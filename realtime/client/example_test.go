@@ -11,7 +11,7 @@ import (
 	"ping/realtime/client"
 )
 
-// Logs in, says good morning and prints what is said until it is interrupted.
+// Logs in, says good morning and prints messages until it is interrupted.
 func Example() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -21,8 +21,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	keep := func(s client.Session) { /* for the next start, which needs no password then */ }
-	keep(session)
+	store := func(client.Session) { /* the next start then needs no password */ }
+	store(session)
 	c := client.New(server, session, client.Handler{
 		Event: func(e client.Event) {
 			if e.Type == "message.sent" {
@@ -32,7 +32,7 @@ func Example() {
 			}
 		},
 		State:   func(s client.State, err error) { fmt.Println(s, err) },
-		Session: keep,
+		Session: store,
 	}, client.Config{})
 	sending := c.Send(client.Draft{ConversationID: os.Getenv("GROUP"), Body: "Good morning!"})
 	go func() {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Event is something that happened in a conversation, or to the user: one of
-// the two ids is set.
+// Event is something that happened in a conversation, or to the user: either
+// ConversationID or UserID is set.
 type Event struct {
 	At             string          `json:"at"` // partition:position
 	ConversationID string          `json:"conversation_id,omitempty"`
@@ -22,7 +22,7 @@ type Event struct {
 	Data           json.RawMessage `json:"data"`
 }
 
-// stream is what the event's seq counts in.
+// stream returns the id of the log's stream in which Seq counts.
 func (e *Event) stream() string {
 	if e.ConversationID != "" {
 		return e.ConversationID
@@ -30,17 +30,17 @@ func (e *Event) stream() string {
 	return e.UserID
 }
 
-// Ephemeral is what is told and not kept. Type says which fields are set:
+// Ephemeral is a frame that is not in the log. Type says which fields are set:
 //
 //	stealth        ConversationID, ID, AuthorID, Body, SentAt, ExpiresAt
 //	stealth_gone   ConversationID, ID, Reason
-//	typing         ConversationID, UserID, On; off is told also when it expires
+//	typing         ConversationID, UserID, On; expiry is reported as off
 //	presence       UserID, State, LastSeen
-//	ephemeral_gap  AfterMS: after it read GET …/stealth and …/presence again
+//	ephemeral_gap  AfterMS: after this delay, read GET …/stealth and …/presence
 //	error          Code, Message, RetryAfterMS
 //
-// A stream that begins or resumes is told nothing of before: read GET …/stealth
-// when the state is Resumed. The same stealth may then come twice.
+// A connection does not repeat earlier frames: read GET …/stealth when the state
+// is Resumed. The same stealth message may then arrive twice.
 type Ephemeral struct {
 	Type           string    `json:"type"`
 	ConversationID string    `json:"conversation_id,omitzero"`
@@ -74,8 +74,8 @@ type frame struct {
 	ToSeq          int64    `json:"to_seq"`
 	AfterMS        int64    `json:"after_ms"`
 
-	event     *Event     // of an event
-	ephemeral *Ephemeral // of what is not in the log, and of an error
+	event     *Event     // set for an event
+	ephemeral *Ephemeral // set for a frame that is not in the log, and for an error
 }
 
 type head struct {
@@ -83,9 +83,9 @@ type head struct {
 	Seq int64  `json:"seq"`
 }
 
-var errNoPlace = errors.New("it is nowhere in a log")
+var errIncompleteEvent = errors.New("the event lacks its stream, seq or position")
 
-// decode reads a frame. Of a type that is not known, nothing else is read.
+// decode reads a frame. Of an unknown type it reads nothing else.
 func decode(text []byte) (*frame, error) {
 	var kind struct {
 		Type string `json:"type"`
@@ -114,7 +114,7 @@ func decodeEvent(text []byte) (*Event, error) {
 		return nil, err
 	}
 	if e.stream() == "" || e.Seq < 1 || e.At == "" {
-		return nil, errNoPlace
+		return nil, errIncompleteEvent
 	}
 	return e, nil
 }

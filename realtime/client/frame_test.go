@@ -22,19 +22,19 @@ func TestDecode(t *testing.T) {
 			RecordedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Data: json.RawMessage(`{"body":"b"}`),
 		}, f.event)
 	})
-	t.Run("an event of the user's own", func(t *testing.T) {
+	t.Run("an event of the user's own stream", func(t *testing.T) {
 		require.Equal(t, "u", decoded(t, `{"type":"event","at":"7:9","user_id":"u","seq":3}`).event.stream())
 	})
-	t.Run("where a stream stands", func(t *testing.T) {
+	t.Run("positions", func(t *testing.T) {
 		require.Equal(t, []string{"0:1", "1:2"}, decoded(t, `{"type":"ready","at":["0:1","1:2"],"conversations":[{"id":"c","seq":3}]}`).At)
 	})
-	t.Run("what is ephemeral", func(t *testing.T) {
+	t.Run("ephemeral frames", func(t *testing.T) {
 		require.Equal(t, &Ephemeral{Type: "presence", UserID: "u", State: "offline", LastSeen: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 			decoded(t, `{"type":"presence","user_id":"u","state":"offline","last_seen":"2026-01-02T03:04:05Z"}`).ephemeral)
 		require.Equal(t, &Ephemeral{Type: "error", Code: "ephemeral_unavailable", Message: "m", RetryAfterMS: 1000},
 			decoded(t, `{"type":"error","code":"ephemeral_unavailable","message":"m","retry_after_ms":1000}`).ephemeral)
 	})
-	t.Run("nothing of a type from a later version", func(t *testing.T) {
+	t.Run("only the type of an unknown frame", func(t *testing.T) {
 		require.Equal(t, &frame{Type: "later"}, decoded(t, `{"type":"later","at":{},"seq":"x"}`))
 	})
 	for _, bad := range []string{

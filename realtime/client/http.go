@@ -10,88 +10,87 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// requestTimeout bounds one try of a request: a server that says nothing is
-// tried again.
+// requestTimeout bounds one attempt; a server that does not answer is retried.
 const requestTimeout = 15 * time.Second
 
-// Refusal is an answer that is not a success.
+// Refusal is a response that is not a success.
 type Refusal struct {
 	Status int
 	Code   string // for programs, such as conversation_not_found
 	Detail string // for people
 
-	after time.Duration // when to try again, where the server said so
+	after time.Duration // when to retry, if the server said so
 }
 
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail)
 }
 
-// passing are the statuses of refusals, besides the server's failures, that pass:
-// another try may be answered otherwise. 499 says that the request was cut off,
-// and what became of it is not known.
-var passing = []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, 499}
+// transient are the statuses below 500 for which a retry may succeed. 499 means
+// that the request was cut off and its outcome is unknown.
+var transient = []int{http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, 499}
 
-// final reports whether another try would be answered the same. What has no
-// code is not Ping's answer, but that of something before it.
+// final reports whether a retry would have the same outcome. A response without a
+// code is not from Ping, but from something in front of it.
 func (r *Refusal) final() bool {
-	return r.Status < 500 && r.Code != "" && !slices.Contains(passing, r.Status)
+	return r.Status < 500 && r.Code != "" && !slices.Contains(transient, r.Status)
 }
 
-// success is what an answer that is one says. What is not complete is not
-// Ping's answer, but that of something before it, such as a hotel's page.
-type success interface{ complete() bool }
+// success is the body of a successful response. An invalid one is not from Ping,
+// but from something in front of it, such as the login page of a network.
+type success interface{ valid() bool }
 
-var errIncomplete = errors.New("the answer is not Ping's")
+var errNotPing = errors.New("the response is not from Ping")
 
-// request is what can be sent again as it is.
+// request can be sent repeatedly.
 type request struct {
 	method, path string
 	key          string   // Idempotency-Key of a write
-	seen         []string // positions that a read must have seen
+	minPositions []string // positions that a read must include
 	body         any
 }
 
-// ask sends a request until it is answered for good, and decodes the answer.
-// The error is a final *Refusal, *Ended, or that ctx has ended.
-func (c *Client) ask(ctx context.Context, r request, into success) error {
+// do sends a request until it has a final response, and decodes that. The error
+// is a final *Refusal, *Ended, or that of ctx.
+func (c *Client) do(ctx context.Context, r request, into success) error {
 	for n := 0; ; n++ {
 		token, err := c.accessToken(ctx)
 		if err != nil {
 			return err
 		}
-		err = try(ctx, c.http, c.server, token, r, into)
+		err = doOnce(ctx, c.http, c.server, token, r, into)
 		if err == nil {
 			return nil
 		}
-		after, final := c.judge(err, token)
+		after, final := c.classify(err, token)
 		if final {
 			return err
 		}
-		if !c.pause(ctx, n, after) {
+		if !c.backOff(ctx, n, after) {
 			return ctx.Err()
 		}
 	}
 }
 
-// judge tells from a failure when to try again, or that this is useless. A
-// token that was not good is not used again.
-func (c *Client) judge(err error, token string) (after time.Duration, final bool) {
+// classify returns when to retry after an error, or that a retry is useless. It
+// invalidates a token that was not accepted.
+func (c *Client) classify(err error, token string) (after time.Duration, final bool) {
 	var refused *Refusal
 	if !errors.As(err, &refused) {
-		return 0, false // the connection failed, also in the midst of an answer, or it was no answer
+		return 0, false // the connection failed, or the response was not from Ping
 	}
 	if refused.Status == http.StatusUnauthorized {
-		c.spend(token)
+		c.invalidateToken(token)
 	}
 	return refused.after, refused.final()
 }
 
-// try sends a request once.
-func try(ctx context.Context, via *http.Client, server, token string, r request, into success) error {
+// doOnce sends a request once.
+func doOnce(ctx context.Context, via *http.Client, server, token string, r request, into success) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	var content io.Reader
@@ -115,12 +114,8 @@ func try(ctx context.Context, via *http.Client, server, token string, r request,
 	if r.key != "" {
 		q.Header.Set("Idempotency-Key", r.key)
 	}
-	for i, at := range r.seen {
-		if i == 0 {
-			q.Header.Set("Ping-Min-Position", at)
-		} else {
-			q.Header.Set("Ping-Min-Position", q.Header.Get("Ping-Min-Position")+","+at)
-		}
+	if len(r.minPositions) > 0 {
+		q.Header.Set("Ping-Min-Position", strings.Join(r.minPositions, ","))
 	}
 	response, err := via.Do(q)
 	if err != nil {
@@ -133,13 +128,13 @@ func try(ctx context.Context, via *http.Client, server, token string, r request,
 	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
 		return err
 	}
-	if !into.complete() {
-		return errIncomplete
+	if !into.valid() {
+		return errNotPing
 	}
 	return nil
 }
 
-// refusalOf reads an answer that is not a success. One that breaks off says
+// refusalOf reads a response that is not a success. One that is cut off means
 // nothing.
 func refusalOf(response *http.Response) error {
 	content, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))

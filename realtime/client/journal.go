@@ -7,31 +7,31 @@ import (
 	"strings"
 )
 
-// journal is how far the client has come, over all its connections.
+// journal is what the client has received so far, over all its connections.
 type journal struct {
-	user   string            // whose client it is
-	epoch  int               // of the log that the positions are in
-	at     map[string]string // partition to the last position, "7" to "7:1042"
-	places map[string]*place // by conversation, and the user's own stream by his id
+	user     string               // the client's user
+	epoch    int                  // of the log that the positions belong to
+	at       map[string]string    // partition to last position, "7" to "7:1042"
+	progress map[string]*progress // by conversation, and by the user's id for their own stream
 }
 
-// place is how far a conversation has come.
-type place struct {
-	last int64 // the seq of the last event that was handed on, or is known not to be
-	// out is that the user was removed. What happens until he is added again is
-	// not his to see, so a jump of seq up to there is no hole.
-	out  bool
-	gaps []span // what the server will not replay, in order, until it was read
+// progress is what was received of a conversation.
+type progress struct {
+	last int64 // version of the last event that was delivered or skipped
+	// removed is set while the user is not a member. What happens until they are
+	// added is not theirs to see, so a jump of versions up to there is no gap.
+	removed bool
+	gaps    []span // what the server does not replay and was not read yet, in order
 }
 
-// span is a stretch of seqs, both ends within.
+// span is a range of versions; both ends belong to it.
 type span struct{ from, to int64 }
 
 func newJournal() *journal {
-	return &journal{at: map[string]string{}, places: map[string]*place{}}
+	return &journal{at: map[string]string{}, progress: map[string]*progress{}}
 }
 
-// resumePoint is the `at` of a resume; empty for a client that begins.
+// resumePoint returns the `at` of a resume; it is empty for a new client.
 func (j *journal) resumePoint() []string { return slices.AppendSeq([]string{}, maps.Values(j.at)) }
 
 // advance moves the resume point.
@@ -42,72 +42,72 @@ func (j *journal) advance(at ...string) {
 	}
 }
 
-// begin notes where conversations stand that are not known yet: what comes
-// before is history.
+// begin starts conversations that are not known yet at their present version:
+// earlier events are history.
 func (j *journal) begin(heads []head) {
 	for _, h := range heads {
-		if j.places[h.ID] == nil {
-			j.places[h.ID] = &place{last: h.Seq}
+		if j.progress[h.ID] == nil {
+			j.progress[h.ID] = &progress{last: h.Seq}
 		}
 	}
 }
 
-// tell notes a gap. It is read later: a gap is told before the events of its
-// partition, also before those that lie before it.
-func (j *journal) tell(stream string, gap span) {
-	p := j.places[stream]
+// addGap notes a gap to be read later. The server sends a gap before the events
+// of its partition, including those that precede the gap.
+func (j *journal) addGap(stream string, gap span) {
+	p := j.progress[stream]
 	if p == nil {
-		p = &place{out: true} // he was added meanwhile
-		j.places[stream] = p
+		p = &progress{removed: true} // the user was added meanwhile
+		j.progress[stream] = p
 	}
 	p.gaps = append(p.gaps, gap)
 	slices.SortFunc(p.gaps, func(a, b span) int { return int(a.from - b.from) })
 }
 
-// missing returns the first stretch that has to be read before the event with
-// the seq next may be handed on; added says that it adds the user.
-func (p *place) missing(next int64, added bool) (span, bool) {
+// missing returns the first span that has to be read before the event with the
+// version next may be delivered; added says that this event adds the user.
+func (p *progress) missing(next int64, added bool) (_ span, found bool) {
 	for len(p.gaps) > 0 && p.gaps[0].to <= p.last {
-		p.gaps = p.gaps[1:] // it was read, and told twice
+		p.gaps = p.gaps[1:] // it was read, and sent twice
 	}
-	told := len(p.gaps) > 0 && p.gaps[0].from < next
+	gap := len(p.gaps) > 0 && p.gaps[0].from < next
 	until := next - 1
-	if told {
+	if gap {
 		until = p.gaps[0].from - 1
 	}
 	switch {
-	case p.last < until && !(p.out && (told || added)):
-		return span{p.last + 1, until}, true // a hole
-	case told && p.last < next-1:
+	case p.last < until && (!p.removed || !gap && !added):
+		return span{p.last + 1, until}, true // versions jump
+	case gap && p.last < next-1:
 		return span{max(p.gaps[0].from, p.last+1), min(p.gaps[0].to, next-1)}, true
 	}
 	return span{}, false
 }
 
-// note moves the place of an event's conversation to that event.
-func (j *journal) note(e *Event) {
-	p := j.places[e.stream()]
+// record notes that an event was delivered.
+func (j *journal) record(e *Event) {
+	p := j.progress[e.stream()]
 	p.last = e.Seq
 	switch {
 	case j.concerns(e, "member.added"):
-		p.out = false
+		p.removed = false
 	case j.concerns(e, "member.removed"):
-		p.out = true
+		p.removed = true
 	}
 }
 
-// place returns where the conversation of an event stands. One that is not
-// known begins with it.
-func (j *journal) place(e *Event) *place {
-	p := j.places[e.stream()]
+// progressOf returns the progress of an event's conversation. One that is not
+// known yet starts with this event.
+func (j *journal) progressOf(e *Event) *progress {
+	p := j.progress[e.stream()]
 	if p == nil {
-		p = &place{last: e.Seq - 1}
-		j.places[e.stream()] = p
+		p = &progress{last: e.Seq - 1}
+		j.progress[e.stream()] = p
 	}
 	return p
 }
 
-// concerns reports whether an event is of a type and about the user himself.
+// concerns reports whether an event has the type kind and names the user.
 func (j *journal) concerns(e *Event, kind string) bool {
 	if e.Type != kind {
 		return false

@@ -16,21 +16,20 @@ type Draft struct {
 	ConversationID string `json:"conversation_id"`
 	Body           string `json:"body"`
 	ReplyTo        string `json:"reply_to,omitempty"`
-	// Key tells the server that it is the same message when it comes again. Send
-	// makes one where there is none.
+	// Key identifies the message in retries. Send sets a random one if it is empty.
 	Key string `json:"key"`
 }
 
 // Message is a message that was sent.
 type Message struct {
-	ID     string    `json:"id"` // also that of its event
+	ID     string    `json:"id"` // also the id of its event
 	Seq    int64     `json:"seq"`
 	SentAt time.Time `json:"sent_at"`
 }
 
-func (m *Message) complete() bool { return m.ID != "" }
+func (m *Message) valid() bool { return m.ID != "" }
 
-// Sending is a message on its way.
+// Sending is a message that is being sent.
 type Sending struct {
 	Draft Draft
 
@@ -39,15 +38,15 @@ type Sending struct {
 	err     error
 }
 
-// Done is closed when the message was sent or refused; after Run has returned,
-// not before it runs again.
+// Done is closed when the message was sent or refused. While Run does not run, it
+// is not closed.
 func (s *Sending) Done() <-chan struct{} { return s.done }
 
 // Result is valid after Done. The error is a *Refusal.
 func (s *Sending) Result() (Message, error) { return s.message, s.err }
 
-// Send queues a message behind those of the same conversation, whether or not
-// the client runs and is connected.
+// Send queues a message after those of the same conversation. The client need not
+// run or be connected.
 func (c *Client) Send(draft Draft) *Sending {
 	if draft.Key == "" {
 		draft.Key = uuid.NewString()
@@ -63,9 +62,9 @@ func (c *Client) Send(draft Draft) *Sending {
 	return s
 }
 
-// Unsent returns what was neither sent nor refused, in order. A program that
-// ends keeps it and gives each to Send when it is back: what had been sent
-// without this client hearing of it is not sent twice, because of its key.
+// Unsent returns the messages that were neither sent nor refused, in order. A
+// program that ends stores them and passes each to Send at its next start. A
+// message whose answer was lost is not sent twice, because of its key.
 func (c *Client) Unsent() (drafts []Draft) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,21 +76,21 @@ func (c *Client) Unsent() (drafts []Draft) {
 	return drafts
 }
 
-// sendAll sends what is queued of a conversation, one message after another:
-// the next is not tried before the one before it was answered.
+// sendAll sends the queue of a conversation. A message is sent after its
+// predecessor was answered.
 func (c *Client) sendAll(ctx context.Context, conversation string) {
 	for s := c.nextToSend(conversation); s != nil; s = c.nextToSend(conversation) {
 		body := map[string]string{"body": s.Draft.Body}
 		if s.Draft.ReplyTo != "" {
 			body["reply_to"] = s.Draft.ReplyTo
 		}
-		err := c.ask(ctx, request{
+		err := c.do(ctx, request{
 			method: http.MethodPost, path: "/v1/conversations/" + url.PathEscape(conversation) + "/messages",
 			key: s.Draft.Key, body: body,
 		}, &s.message)
 		var refused *Refusal
 		if err != nil && !errors.As(err, &refused) {
-			return // Run has ended; it stays queued
+			return // Run has ended; the message stays queued
 		}
 		s.err = err
 		c.mu.Lock()
@@ -101,8 +100,8 @@ func (c *Client) sendAll(ctx context.Context, conversation string) {
 	}
 }
 
-// nextToSend forgets a conversation that has nothing more to send: the next
-// Send to it begins anew.
+// nextToSend returns the first message of a queue. It removes an empty queue, so
+// that the next Send starts a goroutine.
 func (c *Client) nextToSend(conversation string) *Sending {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,43 +11,43 @@ import (
 	"github.com/google/uuid"
 )
 
-// Session is what a client authenticates with: that of LogIn or SessionOf, and
-// later what Handler.Session is given. Keep it as a whole, the first one too. One
-// session is for one client.
+// Session is what a client authenticates with: the one of LogIn or SessionOf, and
+// later those that Handler.Session receives. Store all of it, including the first
+// one. A session belongs to one client.
 type Session struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
-	// RefreshAt is when to get the next tokens: before the access token expires.
-	// The zero time is: at once.
+	// RefreshAt is when to obtain the next tokens: before the access token
+	// expires. The zero time means now.
 	RefreshAt time.Time `json:"refresh_at"`
-	// RefreshKey is the Idempotency-Key of that. It belongs to the refresh token:
-	// a refresh whose answer was lost is repeated with it, while a second one
-	// with another key would end the session. It is random, and not made of the
-	// token: so whoever stole the token alone is found out.
+	// RefreshKey is the Idempotency-Key of the next refresh. It belongs to the
+	// refresh token: a refresh whose answer was lost is repeated with it, while a
+	// second one with another key ends the session. It is random and not derived
+	// from the token, so that a thief who has only the token is detected.
 	RefreshKey string `json:"refresh_key"`
 }
 
-// Ended is why a client does not go on by itself.
+// Ended is why a client does not reconnect.
 type Ended struct {
-	// Code is a close code of the stream, 4500-4999 or one of RFC 6455 that says
-	// that this client is wrong; or 401: the session is over, log in again.
+	// Code is a close code: 4500-4999, or one of RFC 6455 that says that the client
+	// is faulty; or 401: the session has ended, log in again.
 	Code   int
 	Reason string
 }
 
 func (e *Ended) Error() string { return fmt.Sprintf("ended with %d: %s", e.Code, e.Reason) }
 
-// issued is the server's answer with a session.
+// issued is the server's response with a session.
 type issued struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
 	ExpiresIn    int    `json:"expires_in"`
 }
 
-func (i *issued) complete() bool { return i.AccessToken != "" && i.RefreshToken != "" }
+func (i *issued) valid() bool { return i.AccessToken != "" && i.RefreshToken != "" }
 
-// session notes when to refresh: with a fifth of the token's life left, by the
-// clock on the wall, which goes on while a device sleeps.
+// session schedules the refresh with a fifth of the token's life left, by the wall
+// clock, which continues while a device sleeps.
 func (i *issued) session() Session {
 	life := max(time.Duration(i.ExpiresIn)*time.Second*4/5, time.Second)
 	return Session{
@@ -56,34 +56,34 @@ func (i *issued) session() Session {
 	}
 }
 
-// LogIn begins a session. It is tried once: an error is a *Refusal, or that of
+// LogIn starts a session. It makes one attempt: an error is a *Refusal, or that of
 // the connection.
 func LogIn(ctx context.Context, server, email, password string) (Session, error) {
 	via := newHTTP()
 	defer via.CloseIdleConnections()
 	var answer issued
 	body := map[string]string{"email": email, "password": password}
-	if err := try(ctx, via, server, "", request{method: http.MethodPost, path: "/v1/auth/login", body: body}, &answer); err != nil {
+	if err := doOnce(ctx, via, server, "", request{method: http.MethodPost, path: "/v1/auth/login", body: body}, &answer); err != nil {
 		return Session{}, fmt.Errorf("log in: %w", err)
 	}
 	return answer.session(), nil
 }
 
-// SessionOf makes a session of the body of an answer to registering or logging
-// in. Do so at once: it says how long the tokens are good from now on.
+// SessionOf makes a session from the body of a response to a registration or a
+// login. Call it at once: the lifetimes in the response count from now.
 func SessionOf(body []byte) (Session, error) {
 	var answer issued
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return Session{}, fmt.Errorf("read a session: %w", err)
 	}
-	if !answer.complete() {
-		return Session{}, fmt.Errorf("read a session: %w", errIncomplete)
+	if !answer.valid() {
+		return Session{}, fmt.Errorf("read a session: %w", errNotPing)
 	}
 	return answer.session(), nil
 }
 
-// accessToken returns a token that is good, as far as is known. Where it has to
-// be refreshed first, one caller does so and the others wait.
+// accessToken returns a token that is valid as far as is known. If it has to be
+// refreshed first, one caller does so and the others wait.
 func (c *Client) accessToken(ctx context.Context) (string, error) {
 	select {
 	case c.refreshing <- struct{}{}:
@@ -98,25 +98,24 @@ func (c *Client) accessToken(ctx context.Context) (string, error) {
 	return c.refresh(ctx, session)
 }
 
-// refresh exchanges the session's tokens for the next ones, however often it
-// has to be tried.
+// refresh exchanges the session's tokens for the next ones, with retries.
 func (c *Client) refresh(ctx context.Context, old Session) (string, error) {
 	var answer issued
 	body := map[string]string{"refresh_token": old.RefreshToken}
 	r := request{method: http.MethodPost, path: "/v1/auth/refresh", key: old.RefreshKey, body: body}
 	for n := 0; ; n++ {
-		err := try(ctx, c.http, c.server, "", r, &answer)
+		err := doOnce(ctx, c.http, c.server, "", r, &answer)
 		if err == nil {
 			break
 		}
-		after, final := c.judge(err, "")
+		after, final := c.classify(err, "")
 		var refused *Refusal
 		if errors.As(err, &refused) && (final || refused.Code == "refresh_token_invalid") {
 			ended := &Ended{Code: http.StatusUnauthorized, Reason: refused.Code}
 			c.end(ended)
 			return "", ended
 		}
-		if !c.pause(ctx, n, after) {
+		if !c.backOff(ctx, n, after) {
 			return "", ctx.Err()
 		}
 	}
@@ -128,8 +127,8 @@ func (c *Client) refresh(ctx context.Context, old Session) (string, error) {
 	return next.AccessToken, nil
 }
 
-// spend notes that a token is not good any more.
-func (c *Client) spend(token string) {
+// invalidateToken makes the next accessToken refresh the session.
+func (c *Client) invalidateToken(token string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.session.AccessToken == token {
