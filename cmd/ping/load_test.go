@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"ping/internal/load"
+	"ping/internal/load/measure"
 )
 
 // serveAt runs a node as a process of its own at addr and returns when it serves.
@@ -67,7 +67,7 @@ func runLoad(t *testing.T, args ...string) *exec.Cmd {
 	return tool
 }
 
-func figuresOf(t *testing.T, file string) (f load.Figures) {
+func figuresOf(t *testing.T, file string) (f measure.Figures) {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -229,7 +229,7 @@ func TestLoadFails(t *testing.T) {
 	f := figuresOf(t, file)
 	require.Equal(t, "failed", f.Verdict)
 	require.Positive(t, f.Faults["lost"])
-	require.NotEmpty(t, f.Offenders["lost"])
+	require.NotEmpty(t, f.Examples["lost"])
 }
 
 func TestLoadRefuses(t *testing.T) {
