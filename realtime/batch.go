@@ -1,6 +1,9 @@
 package realtime
 
-import "math"
+import (
+	"math"
+	"ping/internal/transport"
+)
 
 // batch is what a run of events brings to each socket. Each event's message is
 // encoded once into messages; a socket's share is a list of pieces of it, in
@@ -16,7 +19,7 @@ type batch struct {
 
 // share is the pieces of one socket, linked from first to last.
 type share struct {
-	conn        *conn
+	conn        *transport.Conn
 	generation  uint32
 	first, last int32
 }
@@ -40,12 +43,12 @@ func (b *batch) encode(frame []byte) (from, to int32) {
 		panic("a run of events has more than 2 GiB") // a run is at most 512 frames of at most some 100 KiB
 	}
 	start := len(b.messages)
-	b.messages = appendMessage(b.messages, frame)
+	b.messages = transport.AppendText(b.messages, frame)
 	return int32(start), int32(len(b.messages))
 }
 
 // add gives a socket a piece.
-func (b *batch) add(d *desk, c *conn, from, to int32) {
+func (b *batch) add(d *desk, c *transport.Conn, from, to int32) {
 	b.frames++
 	next := int32(len(b.pieces))
 	if d.run != b.run {
@@ -78,6 +81,6 @@ func (b *batch) flush() {
 			}
 			messages = b.gathered
 		}
-		s.conn.deliver(s.generation, messages)
+		s.conn.SendLive(s.generation, messages)
 	}
 }

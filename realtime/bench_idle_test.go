@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
+	"ping/realtime/protocol"
 )
 
 // BenchmarkIdle opens streams of users in 20 conversations each, 32 at a time,
@@ -118,7 +119,7 @@ func holding() held {
 
 // bareStream upgrades and sends what a stream of 20 conversations begins with.
 func bareStream(w http.ResponseWriter, r *http.Request) {
-	upgrader := websocket.Upgrader{Subprotocols: []string{Subprotocol}}
+	upgrader := websocket.Upgrader{Subprotocols: []string{protocol.Subprotocol}}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return

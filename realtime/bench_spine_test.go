@@ -18,6 +18,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/realtime/protocol"
 )
 
 // BenchmarkSpine sends through the log and counts what arrives on sockets: the
@@ -118,7 +119,7 @@ func (n *node) dialRaw(user domain.ID) (net.Conn, *bufio.Reader) {
 	conn, err := net.Dial("tcp", address)
 	require.NoError(n.t, err)
 	_, err = io.WriteString(conn, "GET /v1/stream?resume=0 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: "+Subprotocol+"\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: "+protocol.Subprotocol+"\r\n"+
 		"Authorization: Bearer "+n.token(user)+"\r\n\r\n")
 	require.NoError(n.t, err)
 	reader := bufio.NewReaderSize(conn, 16<<10)

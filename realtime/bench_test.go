@@ -14,6 +14,8 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/transport"
+	"ping/realtime/protocol"
 )
 
 // BenchmarkFanOut hands events to real loopback connections, which another
@@ -31,7 +33,7 @@ func BenchmarkFanOut(b *testing.B) {
 			var message []byte
 			benchmarkFanOut(b, h, shape.run, func(events []*eventlog.Event) {
 				for _, e := range events {
-					message = appendMessage(message[:0], e.Frame)
+					message = transport.AppendText(message[:0], e.Frame)
 					for _, m := range h.partition.rooms[e.Stream].members {
 						if _, err := m.socket.conn.Conn.Write(message); err != nil {
 							b.Fatal(err)
@@ -49,7 +51,7 @@ func BenchmarkFanOut(b *testing.B) {
 
 func benchmarkFanOut(b *testing.B, h *hall, run int, take func([]*eventlog.Event)) {
 	frame := make([]byte, 350)
-	size := int64(len(appendMessage(nil, frame)))
+	size := int64(len(transport.AppendText(nil, frame)))
 	events := make([]*eventlog.Event, run)
 	before := cpu()
 	b.ResetTimer()
@@ -128,15 +130,17 @@ func newHall(b *testing.B, rooms, members, silent, maxPending int) *hall {
 		Address: listener.Addr().String(), Requests: make([]string, rooms*members), AtOnce: 8,
 		Silent: silent, Latency: maxPending < 1<<30,
 	})
-	var drains sync.WaitGroup
-	var conns []*conn
+	sockets := transport.NewServer(transport.Config{
+		MaxPending: maxPending, CloseGrace: 5 * time.Second, TooSlow: closing(protocol.CloseSlow), Ended: func(int) {},
+	})
+	var conns []*transport.Conn
 	for i := range h.rooms {
 		h.rooms[i] = domain.ID{1, byte(i), byte(i >> 8)}
 		for range members {
 			s := &socket{desks: []desk{{attached: true}}}
-			s.conn = newConn(<-accepted, Config{MaxPending: maxPending}.withDefaults(), &drains, newMetrics(nil))
-			s.conn.uncork()
-			s.conn.release(nil)
+			s.conn = sockets.NewConn(<-accepted, nil)
+			s.conn.Uncork()
+			s.conn.FlushBuffer(nil)
 			h.partition.join(s, h.rooms[i], false)
 			conns = append(conns, s.conn)
 		}
@@ -145,7 +149,7 @@ func newHall(b *testing.B, rooms, members, silent, maxPending int) *hall {
 		for _, c := range conns {
 			_ = c.Close()
 		}
-		drains.Wait()
+		sockets.Wait()
 	})
 	b.Cleanup(h.close)
 	return h

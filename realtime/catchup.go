@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"ping/realtime/protocol"
 	"time"
 )
 
@@ -20,7 +21,7 @@ var errBehind = errors.New("this node has not caught up with the log")
 // live events are held back; replays what lies between the client and the
 // cut-off; and releases what was held back. When too much came meanwhile to be
 // held, it was dropped, and another round goes on from the cut-off.
-func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
+func (s *socket) catchUp(ctx context.Context, resume *protocol.ClientFrame) error {
 	began := time.Now()
 	if err := s.hub.turns.take(ctx); err != nil {
 		return err
@@ -38,10 +39,10 @@ func (s *socket) catchUp(ctx context.Context, resume *clientFrame) error {
 		}
 		switch {
 		case errors.Is(err, errAhead):
-			u.anew(errPositionUnknown)
+			u.anew(protocol.ErrPositionUnknown)
 		case err != nil:
 			return err
-		case s.conn.release(u.resumed()):
+		case s.conn.FlushBuffer(u.resumed()):
 			s.hub.metrics.startSeconds.Observe(time.Since(began).Seconds())
 			return nil
 		default:
@@ -80,10 +81,10 @@ type upturn struct {
 }
 
 // resume takes the positions of the client's first frame.
-func (u *upturn) resume(frame *clientFrame) {
+func (u *upturn) resume(frame *protocol.ClientFrame) {
 	u.resuming = true
 	if frame.Epoch != 0 && frame.Epoch != u.hub.log.Epoch() {
-		u.anew(errEpochChanged)
+		u.anew(protocol.ErrEpochChanged)
 		return
 	}
 	if len(frame.At) == 0 {
@@ -91,14 +92,14 @@ func (u *upturn) resume(frame *clientFrame) {
 	}
 	from, ok := parseAt(frame.At, u.hub.log.Partitions())
 	if !ok {
-		u.anew(errResumeInvalid)
+		u.anew(protocol.ErrResumeInvalid)
 		return
 	}
 	u.from = from
 }
 
 // anew begins without the client's positions, and says why.
-func (u *upturn) anew(why refusal) {
+func (u *upturn) anew(why protocol.Refusal) {
 	u.socket.answer(why, "")
 	u.from, u.missing = nil, true
 }
@@ -108,7 +109,7 @@ func (u *upturn) resumed() []byte {
 	if !u.resuming {
 		return nil
 	}
-	return message(resumedFrame{Type: "resumed", Replayed: u.replayed, At: atStrings(u.cut)})
+	return message(protocol.ResumedFrame{Type: "resumed", Replayed: u.replayed, At: atStrings(u.cut)})
 }
 
 // round subscribes and replays up to there.
@@ -123,7 +124,7 @@ func (u *upturn) round(ctx context.Context) error {
 	}
 	if !u.greeted {
 		u.greeted = true
-		u.socket.conn.send(u.ready(streams))
+		u.socket.conn.Send(u.ready(streams))
 	}
 	switch {
 	case u.missing:
@@ -143,7 +144,7 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 			p.detach(u.socket)
 		}
 	}
-	generation := u.socket.conn.hold()
+	generation := u.socket.conn.StartBuffering()
 	if u.known, err = u.hub.snapshots.of(ctx, u.socket.user); err != nil {
 		return err
 	}
@@ -230,10 +231,10 @@ func (u *upturn) scan(ctx context.Context, p *partition, upTo int64) error {
 }
 
 func (u *upturn) ready(streams []stream) []byte {
-	frame := readyFrame{Type: "ready", UserID: u.socket.user, Conversations: []conversationHead{}, At: atStrings(u.stands())}
+	frame := protocol.ReadyFrame{Type: "ready", UserID: u.socket.user, Conversations: []protocol.ConversationHead{}, At: atStrings(u.stands())}
 	for _, st := range streams {
 		if !st.own && st.spans.current() {
-			frame.Conversations = append(frame.Conversations, conversationHead{st.id, st.head})
+			frame.Conversations = append(frame.Conversations, protocol.ConversationHead{ID: st.id, Seq: st.head})
 		}
 	}
 	return message(frame)

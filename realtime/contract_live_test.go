@@ -12,13 +12,16 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/realtime/contract"
+	"ping/realtime/contract/contracttest"
+	"ping/realtime/protocol"
 )
 
 // TestContractOfStream provokes every frame of the document on real sockets,
 // with every event and every code; client.read holds each to the document.
 func TestContractOfStream(t *testing.T) {
 	w := newWorld(t)
-	s := &spoken{node: w.start(Config{MaxReplay: 10}), seenFrames: newSeenFrames()}
+	s := &spoken{node: w.start(Config{MaxReplay: 10}), Seen: contracttest.NewSeen()}
 	s.everyEvent(t)
 	s.everyReplay(t)
 	s.everyRefusal(t)
@@ -26,26 +29,26 @@ func TestContractOfStream(t *testing.T) {
 	s.everyAnswer(t)
 	s.withoutRedis(t, *w)
 
-	for key := range theContract(t).messages {
-		require.NotZero(t, s.seen[key], "%s: provoke it here", key)
+	for key := range contracttest.New(t).Messages {
+		require.NotZero(t, s.Frames[key], "%s: provoke it here", key)
 	}
-	for _, e := range durableEvents {
-		require.NotZero(t, s.seen["event "+e.event.Type()], e.event.Type())
+	for _, e := range contract.DurableEvents {
+		require.NotZero(t, s.Frames["event "+e.Event.Type()], e.Event.Type())
 	}
-	for _, why := range refusals {
-		require.NotZero(t, s.error[why.Code], "%s: provoke it here", why.Code)
+	for _, why := range protocol.Refusals {
+		require.NotZero(t, s.Errors[why.Code], "%s: provoke it here", why.Code)
 	}
 }
 
 // spoken is all that the clients of one node saw and sent.
 type spoken struct {
 	*node
-	*seenFrames
+	*contracttest.Seen
 }
 
 func (s *spoken) client(user domain.ID) *client {
 	c := newClient(s.t, user)
-	c.told = s.seenFrames
+	c.told = s.Seen
 	return c
 }
 
@@ -63,8 +66,8 @@ func (s *spoken) everyEvent(t *testing.T) {
 	alice, bob := newID(), newID()
 	group := s.group(alice, bob)
 	c := s.open(bob)
-	for _, file := range files(t, "../domain/testdata/events/*.json") {
-		e := eventOfFile(t, file)
+	for _, file := range contracttest.Files(t, "../domain/testdata/events/*.json") {
+		e := contracttest.EventOfFile(t, file)
 		if sent, ok := e.(domain.MessageSent); ok {
 			sent.MessageID = newID()
 			e = sent
@@ -117,13 +120,13 @@ func (s *spoken) everyRefusal(t *testing.T) {
 	user := newID()
 	for code, send := range map[string]func(c *client){
 		"frame_invalid":       func(c *client) { c.writeRaw(websocket.MessageText, []byte("[]")) },
-		"frame_too_large":     func(c *client) { c.writeRaw(websocket.MessageText, make([]byte, maxFrame+1)) },
+		"frame_too_large":     func(c *client) { c.writeRaw(websocket.MessageText, make([]byte, protocol.MaxFrame+1)) },
 		"frame_binary":        func(c *client) { c.writeRaw(websocket.MessageBinary, nil) },
 		"type_unknown":        func(c *client) { c.write(map[string]any{"type": "shout", "id": "7"}) },
 		"token_invalid":       func(c *client) { c.say(map[string]any{"type": "refresh", "access_token": "x"}) },
 		"token_of_other_user": func(c *client) { c.say(map[string]any{"type": "refresh", "access_token": s.token(newID())}) },
 		"rate_limited": func(c *client) {
-			for range 2 * frameBurst {
+			for range 2 * protocol.FrameBurst {
 				if c.conn.Write(waitAtMost(t), websocket.MessageText, []byte(`{"type":"ping"}`)) != nil {
 					break // closed already
 				}
@@ -200,7 +203,7 @@ func (s *spoken) everyAnswer(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- s.hub.Drain(ctx) }()
 	require.Equal(t, "restart", c.until("reconnect").Reason)
-	require.Equal(t, CloseRestart, c.closed())
+	require.Equal(t, protocol.CloseRestart, c.closed())
 	cancel()
 	<-drained // others did not close, so they were cut
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
+	"ping/realtime/protocol"
 )
 
 // crowd is clients in a process of their own: this binary, run again. So what
@@ -85,7 +86,7 @@ func (c *crowd) done() report {
 // upgradeRequest asks for a stream that does not resume.
 func upgradeRequest(token string) string {
 	return "GET /v1/stream?resume=0 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + Subprotocol + "\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + protocol.Subprotocol + "\r\n" +
 		"Authorization: Bearer " + token + "\r\n\r\n"
 }
 

@@ -13,6 +13,7 @@ import (
 	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/testkit"
+	"ping/realtime/protocol"
 )
 
 // endings are what a node is told of what has ended.
@@ -24,12 +25,12 @@ func (n *node) endings() *auth.Endings {
 type ending struct {
 	name string
 	tell func(ctx context.Context, id domain.ID) error
-	code CloseCode
+	code protocol.CloseCode
 }
 
 func (n *node) everyEnding() []ending {
 	endings := n.endings()
-	return []ending{{"session", endings.TellSession, CloseLoggedOut}, {"user", endings.TellUser, CloseErased}}
+	return []ending{{"session", endings.TellSession, protocol.CloseLoggedOut}, {"user", endings.TellUser, protocol.CloseErased}}
 }
 
 // ticketed dials with a ticket instead of a token.
@@ -37,7 +38,7 @@ func (n *node) ticketed(claims auth.Claims) (*websocket.Conn, *http.Response, er
 	n.t.Helper()
 	ticket, err := n.tickets.Issue(n.t.Context(), claims)
 	require.NoError(n.t, err)
-	return websocket.Dial(waitAtMost(n.t), n.url+"?resume=0&ticket="+ticket, &websocket.DialOptions{Subprotocols: []string{Subprotocol}})
+	return websocket.Dial(waitAtMost(n.t), n.url+"?resume=0&ticket="+ticket, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
 }
 
 // TestEndings: the tests' sessions have the id of their user.
@@ -60,7 +61,7 @@ func TestEndings(t *testing.T) {
 			token, claims := n.token(user), auth.Claims{UserID: user, SessionID: user, ExpiresAt: time.Now().Add(time.Minute)}
 			require.NoError(t, ends.tell(t.Context(), user))
 			_, ofToken, err := websocket.Dial(waitAtMost(t), n.url, &websocket.DialOptions{
-				HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}, Subprotocols: []string{Subprotocol}})
+				HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}, Subprotocols: []string{protocol.Subprotocol}})
 			require.Error(t, err)
 			_, ofTicket, err := n.ticketed(claims)
 			require.Error(t, err)

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"ping/internal/ephemeral"
+	"ping/internal/transport"
 	"ping/internal/wait"
+	"ping/realtime/protocol"
 )
 
 const (
@@ -69,7 +71,7 @@ type bundle struct {
 func (h *Hub) handOn(messages []ephemeral.Message) {
 	bundles := map[*socket]*bundle{}
 	for i, m := range messages {
-		encoded := appendMessage(nil, m.Frame)
+		encoded := transport.AppendText(nil, m.Frame)
 		for _, s := range h.inside(m) {
 			b := bundles[s]
 			switch {
@@ -82,8 +84,8 @@ func (h *Hub) handOn(messages []ephemeral.Message) {
 	}
 	for s, b := range bundles {
 		if messages[0].Kind == ephemeral.KindStealth {
-			s.conn.push(b.out)
-		} else if !s.conn.offer(b.out) {
+			s.conn.SendEphemeral(b.out)
+		} else if !s.conn.TrySendEphemeral(b.out) {
 			h.metrics.drop(messages[0].Kind)
 		}
 	}
@@ -99,7 +101,7 @@ func (h *Hub) handOnStealth(ctx context.Context, m ephemeral.Message) {
 		p := h.partitions[h.log.PartitionOf(m.Conversations[0])]
 		if p.reach(ctx, m.After) != nil {
 			for _, s := range h.inside(m) {
-				s.conn.push(ephemeralGap())
+				s.conn.SendEphemeral(ephemeralGap())
 			}
 			return
 		}
@@ -151,13 +153,13 @@ func (h *Hub) tellGaps(ctx context.Context) error {
 		}
 		signal(h.word.due) // Redis may have come back empty
 		for _, s := range h.users.all() {
-			s.conn.push(ephemeralGap())
+			s.conn.SendEphemeral(ephemeralGap())
 		}
 	}
 }
 
 func ephemeralGap() []byte {
-	return message(ephemeralGapFrame{Type: "ephemeral_gap", AfterMS: rand.Int64N(gapSpread.Milliseconds())})
+	return message(protocol.EphemeralGapFrame{Type: "ephemeral_gap", AfterMS: rand.Int64N(gapSpread.Milliseconds())})
 }
 
 // expiry wakes who tells of expired stealth messages, a channel a shard.

@@ -1,29 +1,25 @@
 package realtime
 
 import (
-	"bufio"
 	"encoding/base64"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/gorilla/websocket"
 	"github.com/labstack/echo/v4"
 
 	"ping/internal/auth"
 	"ping/internal/web"
+	"ping/realtime/contract"
+	"ping/realtime/protocol"
 )
-
-// Subprotocol is what this package speaks; clients must offer it.
-const Subprotocol = "ping.v1.json"
 
 // Register serves the stream at GET /v1/stream, and its contract.
 func (h *Hub) Register(e *echo.Echo) {
 	e.GET("/v1/stream", h.serve)
-	e.GET("/asyncapi.json", serveAsyncAPI)
+	e.GET("/asyncapi.json", contract.Serve)
 }
 
 func (h *Hub) serve(c echo.Context) error {
@@ -47,17 +43,12 @@ func (h *Hub) open(c echo.Context) error {
 	}
 	h.at(stepVerified)
 	if !h.admit() {
-		return errShuttingDown
+		return protocol.ErrShuttingDown
 	}
-	s := newSocket(h, claims, r.URL.Query().Get("resume"))
-	ws, err := h.upgrader.Upgrade(&upgradeWriter{ResponseWriter: c.Response(), socket: s}, r, c.Response().Header())
-	if err != nil {
+	if err := h.transport.Upgrade(c.Response(), r, newSocket(h, claims, r.URL.Query().Get("resume"))); err != nil {
 		h.sockets.Done()
-		h.logger.Debug("upgrade failed", "error", err) // the upgrader has answered
-		return nil
+		h.logger.Debug("upgrade failed", "error", err) // the request has been answered
 	}
-	s.start()
-	go s.read(ws)
 	return nil
 }
 
@@ -65,14 +56,14 @@ func (h *Hub) open(c echo.Context) error {
 func (h *Hub) check(r *http.Request) error {
 	switch {
 	case h.draining.Load():
-		return errShuttingDown
+		return protocol.ErrShuttingDown
 	case r.ProtoMajor != 1 || !websocket.IsWebSocketUpgrade(r) || r.Header.Get("Sec-Websocket-Version") != "13" ||
 		!keyValid(r.Header.Get("Sec-Websocket-Key")):
 		return web.ErrUpgradeRequired
-	case !slices.Contains(websocket.Subprotocols(r), Subprotocol):
-		return errSubprotocol
+	case !slices.Contains(websocket.Subprotocols(r), protocol.Subprotocol):
+		return protocol.ErrSubprotocol
 	case !h.originAllowed(r):
-		return errOrigin
+		return protocol.ErrOrigin
 	}
 	select {
 	case <-h.ready:
@@ -124,34 +115,4 @@ func (h *Hub) authenticate(r *http.Request) (auth.Claims, error) {
 		return claims, nil
 	}
 	return auth.Claims{}, web.ErrUnauthenticated
-}
-
-// upgradeWriter puts our connection beneath the WebSocket: gorilla takes what
-// Hijack returns for the network's.
-type upgradeWriter struct {
-	http.ResponseWriter
-	socket *socket
-}
-
-func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	w.socket.conn = newConn(c, w.socket.hub.cfg, &w.socket.hub.drains, w.socket.hub.metrics)
-	return w.socket.conn, rw, nil
-}
-
-// newUpgrader makes what turns requests into WebSockets. Nothing is ever
-// written through those but control messages, which need no buffer.
-func newUpgrader() *websocket.Upgrader {
-	return &websocket.Upgrader{
-		ReadBufferSize:  readBuffer,
-		WriteBufferPool: &sync.Pool{}, // or each would have a buffer
-		Subprotocols:    []string{Subprotocol},
-		CheckOrigin:     func(*http.Request) bool { return true }, // check has seen it
-		Error: func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
-			http.Error(w, `{"title":"`+http.StatusText(status)+`","code":"upgrade_required"}`, status)
-		},
-	}
 }

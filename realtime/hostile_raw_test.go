@@ -14,7 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
+	"ping/realtime/protocol"
 )
+
+// closeOpcode is the first byte of a close message of the server.
+const closeOpcode = 0x88
 
 // raw is a client that speaks WebSocket by hand, so that it can speak it wrong.
 type raw struct {
@@ -88,7 +92,7 @@ func (r *raw) message() (first byte, payload []byte, err error) {
 }
 
 // ending reads up to the end and returns the code that came, 0 for none.
-func (r *raw) ending() CloseCode {
+func (r *raw) ending() protocol.CloseCode {
 	r.t.Helper()
 	for {
 		first, payload, err := r.message()
@@ -97,7 +101,7 @@ func (r *raw) ending() CloseCode {
 			require.NotErrorIs(r.t, err, os.ErrDeadlineExceeded, "the stream did not end")
 			return 0
 		case first == closeOpcode:
-			return CloseCode(binary.BigEndian.Uint16(payload))
+			return protocol.CloseCode(binary.BigEndian.Uint16(payload))
 		}
 	}
 }
@@ -110,25 +114,25 @@ func TestMalformed(t *testing.T) {
 	const rsv1, rsv2, rsv3 = 0x40, 0x20, 0x10
 	for name, c := range map[string]struct {
 		sends [][]byte
-		code  CloseCode
+		code  protocol.CloseCode
 	}{
-		"compressed":                      {[][]byte{header(final|rsv1|text, 5)}, closeMalformed},
-		"rsv2":                            {[][]byte{header(final|rsv2|text, 5)}, closeMalformed},
-		"rsv3":                            {[][]byte{header(final|rsv3|text, 5)}, closeMalformed},
-		"unmasked":                        {[][]byte{{final | text, 5}}, closeMalformed},
-		"reserved_data_opcode":            {[][]byte{header(final|0x3, 0)}, closeMalformed},
-		"reserved_control_opcode":         {[][]byte{header(final|0xb, 0)}, closeMalformed},
-		"continuation_of_nothing":         {[][]byte{header(final|continuation, 5)}, closeMalformed},
-		"message_within_a_message":        {[][]byte{wsFrame(text, `{"type":`), header(final|text, 5)}, closeMalformed},
-		"fragmented_ping":                 {[][]byte{header(opPing, 0)}, closeMalformed},
-		"ping_of_126_bytes":               {[][]byte{header(final|opPing, 126)}, closeMalformed},
-		"close_of_126_bytes":              {[][]byte{header(final|opClose, 126)}, closeMalformed},
-		"close_with_a_code_that_is_none":  {[][]byte{wsFrame(final|opClose, "\x03\xe7")}, closeMalformed},
-		"close_with_a_reason_not_in_utf8": {[][]byte{wsFrame(final|opClose, "\x03\xe8\xff")}, closeMalformed},
-		"invalid_utf8_over_fragments":     {[][]byte{wsFrame(text, "{\"id\":\"\xe2\x82"), wsFrame(final|continuation, "\xff\"}")}, closeInvalidText},
-		"utf8_that_ends_amid_a_character": {[][]byte{wsFrame(text, "\xe2"), wsFrame(final|continuation, "\x82")}, closeInvalidText},
-		"too_big":                         {[][]byte{header(final|text, maxMessage+1)}, closeTooBig},
-		"fragments_too_big_together":      {append(fragments(16, strings.Repeat("x", 4<<10)), header(continuation, 1)), closeTooBig},
+		"compressed":                      {[][]byte{header(final|rsv1|text, 5)}, protocol.CloseMalformed},
+		"rsv2":                            {[][]byte{header(final|rsv2|text, 5)}, protocol.CloseMalformed},
+		"rsv3":                            {[][]byte{header(final|rsv3|text, 5)}, protocol.CloseMalformed},
+		"unmasked":                        {[][]byte{{final | text, 5}}, protocol.CloseMalformed},
+		"reserved_data_opcode":            {[][]byte{header(final|0x3, 0)}, protocol.CloseMalformed},
+		"reserved_control_opcode":         {[][]byte{header(final|0xb, 0)}, protocol.CloseMalformed},
+		"continuation_of_nothing":         {[][]byte{header(final|continuation, 5)}, protocol.CloseMalformed},
+		"message_within_a_message":        {[][]byte{wsFrame(text, `{"type":`), header(final|text, 5)}, protocol.CloseMalformed},
+		"fragmented_ping":                 {[][]byte{header(opPing, 0)}, protocol.CloseMalformed},
+		"ping_of_126_bytes":               {[][]byte{header(final|opPing, 126)}, protocol.CloseMalformed},
+		"close_of_126_bytes":              {[][]byte{header(final|opClose, 126)}, protocol.CloseMalformed},
+		"close_with_a_code_that_is_none":  {[][]byte{wsFrame(final|opClose, "\x03\xe7")}, protocol.CloseMalformed},
+		"close_with_a_reason_not_in_utf8": {[][]byte{wsFrame(final|opClose, "\x03\xe8\xff")}, protocol.CloseMalformed},
+		"invalid_utf8_over_fragments":     {[][]byte{wsFrame(text, "{\"id\":\"\xe2\x82"), wsFrame(final|continuation, "\xff\"}")}, protocol.CloseInvalidText},
+		"utf8_that_ends_amid_a_character": {[][]byte{wsFrame(text, "\xe2"), wsFrame(final|continuation, "\x82")}, protocol.CloseInvalidText},
+		"too_big":                         {[][]byte{header(final|text, protocol.MaxMessage+1)}, protocol.CloseTooBig},
+		"fragments_too_big_together":      {append(fragments(16, strings.Repeat("x", 4<<10)), header(continuation, 1)), protocol.CloseTooBig},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := n.openRaw(t, newID())
@@ -174,7 +178,7 @@ func TestCompression(t *testing.T) {
 	require.NoError(t, err)
 	for name, value := range map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-		"Sec-WebSocket-Protocol": Subprotocol, "Authorization": "Bearer " + n.token(newID()),
+		"Sec-WebSocket-Protocol": protocol.Subprotocol, "Authorization": "Bearer " + n.token(newID()),
 		"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
 	} {
 		request.Header.Set(name, value)
@@ -190,7 +194,7 @@ func TestCompression(t *testing.T) {
 // TestFloods: who sends without end is closed, after a few answers.
 func TestFloods(t *testing.T) {
 	n := newWorld(t).start(Config{MaxPending: 64 << 10, CloseGrace: 100 * time.Millisecond})
-	flood := func(t *testing.T, reads bool, first [][]byte, then []byte) (answers map[byte]int, code CloseCode) {
+	flood := func(t *testing.T, reads bool, first [][]byte, then []byte) (answers map[byte]int, code protocol.CloseCode) {
 		t.Helper()
 		r := n.openRaw(t, newID())
 		require.NoError(t, r.put(first...))
@@ -206,7 +210,7 @@ func TestFloods(t *testing.T) {
 					}
 					answers[op]++
 					if op == closeOpcode {
-						code = CloseCode(binary.BigEndian.Uint16(payload))
+						code = protocol.CloseCode(binary.BigEndian.Uint16(payload))
 					}
 				}
 			}()
@@ -227,9 +231,9 @@ func TestFloods(t *testing.T) {
 	t.Run("frames", func(t *testing.T) {
 		before := n.counted("ping_stream_errors_total", "rate_limited")
 		answers, code := flood(t, true, nil, wsFrame(final|text, `{"type":"ping"}`))
-		require.LessOrEqual(t, answers[final|text], frameBurst+framesPerSecond*10+maxRefusals)
-		require.Contains(t, []CloseCode{CloseProtocol, 0}, code, "the close message may be lost to what is unread")
-		require.Equal(t, before+maxRefusals, n.counted("ping_stream_errors_total", "rate_limited"))
+		require.LessOrEqual(t, answers[final|text], protocol.FrameBurst+protocol.FramesPerSecond*10+protocol.MaxRefusals)
+		require.Contains(t, []protocol.CloseCode{protocol.CloseProtocol, 0}, code, "the close message may be lost to what is unread")
+		require.Equal(t, before+protocol.MaxRefusals, n.counted("ping_stream_errors_total", "rate_limited"))
 	})
 	closes := func() float64 { return n.counted("ping_stream_closes_total", "4500") }
 	t.Run("pings", func(t *testing.T) {

@@ -3,6 +3,7 @@ package realtime
 import (
 	"encoding/json"
 	"fmt"
+	"ping/realtime/protocol"
 	"strings"
 	"testing"
 
@@ -88,7 +89,7 @@ func FuzzClientFrame(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		var frame clientFrame
+		var frame protocol.ClientFrame
 		if json.Unmarshal(payload, &frame) != nil {
 			return
 		}
@@ -101,7 +102,7 @@ func FuzzClientFrame(f *testing.F) {
 		again, ok := parseAt(atStrings(positions), partitions)
 		require.True(t, ok)
 		require.Equal(t, positions, again)
-		answer := message(pongFrame{Type: "pong", Re: frame.ID})
+		answer := message(protocol.PongFrame{Type: "pong", Re: frame.ID})
 		require.True(t, json.Valid(answer[strings.IndexByte(string(answer), '{'):]))
 	})
 }

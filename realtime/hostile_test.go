@@ -16,6 +16,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/realtime/protocol"
 )
 
 // TestUpgrade tries what must not become a stream.
@@ -37,15 +38,15 @@ func TestUpgrade(t *testing.T) {
 	}{
 		{"no_subprotocol", "", nil, http.Header{"Authorization": {bearer}}, 400, "subprotocol_required"},
 		{"other_subprotocol", "", []string{"ping.v9"}, http.Header{"Authorization": {bearer}}, 400, "subprotocol_required"},
-		{"no_token", "", []string{Subprotocol}, nil, 401, "unauthenticated"},
-		{"bad_token", "", []string{Subprotocol}, http.Header{"Authorization": {bearer + "x"}}, 401, "unauthenticated"},
-		{"token_in_the_url", "?access_token=" + w.token(user), []string{Subprotocol}, nil, 401, "unauthenticated"},
-		{"bad_ticket", "?ticket=x", []string{Subprotocol}, nil, 401, "ticket_invalid"},
-		{"other_origin", "", []string{Subprotocol}, http.Header{"Authorization": {bearer}, "Origin": {"https://evil.example.com"}}, 403, "origin_not_allowed"},
-		{"same_origin", "", []string{Subprotocol}, http.Header{"Authorization": {bearer}, "Origin": {strings.TrimSuffix(n.url, "/v1/stream")}}, 101, ""},
-		{"listed_origin", "", []string{Subprotocol}, http.Header{"Authorization": {bearer}, "Origin": {"https://chat.example.com"}}, 101, ""},
-		{"ticket", "?ticket=" + ticket, []string{Subprotocol}, nil, 101, ""},
-		{"ticket_used", "?ticket=" + ticket, []string{Subprotocol}, nil, 401, "ticket_invalid"},
+		{"no_token", "", []string{protocol.Subprotocol}, nil, 401, "unauthenticated"},
+		{"bad_token", "", []string{protocol.Subprotocol}, http.Header{"Authorization": {bearer + "x"}}, 401, "unauthenticated"},
+		{"token_in_the_url", "?access_token=" + w.token(user), []string{protocol.Subprotocol}, nil, 401, "unauthenticated"},
+		{"bad_ticket", "?ticket=x", []string{protocol.Subprotocol}, nil, 401, "ticket_invalid"},
+		{"other_origin", "", []string{protocol.Subprotocol}, http.Header{"Authorization": {bearer}, "Origin": {"https://evil.example.com"}}, 403, "origin_not_allowed"},
+		{"same_origin", "", []string{protocol.Subprotocol}, http.Header{"Authorization": {bearer}, "Origin": {strings.TrimSuffix(n.url, "/v1/stream")}}, 101, ""},
+		{"listed_origin", "", []string{protocol.Subprotocol}, http.Header{"Authorization": {bearer}, "Origin": {"https://chat.example.com"}}, 101, ""},
+		{"ticket", "?ticket=" + ticket, []string{protocol.Subprotocol}, nil, 101, ""},
+		{"ticket_used", "?ticket=" + ticket, []string{protocol.Subprotocol}, nil, 401, "ticket_invalid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -54,7 +55,7 @@ func TestUpgrade(t *testing.T) {
 			require.Equal(t, c.status, response.StatusCode)
 			if c.status == 101 {
 				require.NoError(t, err)
-				require.Equal(t, Subprotocol, conn.Subprotocol())
+				require.Equal(t, protocol.Subprotocol, conn.Subprotocol())
 				require.NoError(t, conn.CloseNow())
 				return
 			}
@@ -75,7 +76,7 @@ func TestUpgrade(t *testing.T) {
 	t.Run("draining", func(t *testing.T) {
 		require.NoError(t, n.hub.Drain(waitAtMost(t)))
 		_, response, err := websocket.Dial(waitAtMost(t), n.url, &websocket.DialOptions{
-			HTTPHeader: http.Header{"Authorization": {bearer}}, Subprotocols: []string{Subprotocol}})
+			HTTPHeader: http.Header{"Authorization": {bearer}}, Subprotocols: []string{protocol.Subprotocol}})
 		require.Error(t, err)
 		require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	})
@@ -102,31 +103,33 @@ func TestFrames(t *testing.T) {
 	})
 
 	for name, send := range map[string]func(c *client){
-		"frame_invalid":   func(c *client) { c.writeRaw(websocket.MessageText, []byte(`{"type":`)) },
-		"frame_too_large": func(c *client) { c.write(map[string]any{"type": "ping", "pad": strings.Repeat("x", maxFrame)}) },
-		"frame_binary":    func(c *client) { c.writeRaw(websocket.MessageBinary, []byte(`{"type":"ping"}`)) },
-		"type_unknown":    func(c *client) { c.write(map[string]any{"type": "shout", "id": "a"}) },
-		"token_invalid":   func(c *client) { c.write(map[string]any{"type": "refresh", "access_token": "x"}) },
+		"frame_invalid": func(c *client) { c.writeRaw(websocket.MessageText, []byte(`{"type":`)) },
+		"frame_too_large": func(c *client) {
+			c.write(map[string]any{"type": "ping", "pad": strings.Repeat("x", protocol.MaxFrame)})
+		},
+		"frame_binary":  func(c *client) { c.writeRaw(websocket.MessageBinary, []byte(`{"type":"ping"}`)) },
+		"type_unknown":  func(c *client) { c.write(map[string]any{"type": "shout", "id": "a"}) },
+		"token_invalid": func(c *client) { c.write(map[string]any{"type": "refresh", "access_token": "x"}) },
 		"token_of_other_user": func(c *client) {
 			c.write(map[string]any{"type": "refresh", "access_token": w.token(newID())})
 		},
 	} {
 		t.Run(name+"_is_refused_and_closes_in_the_end", func(t *testing.T) {
 			c := n.open(user)
-			for range maxRefusals {
+			for range protocol.MaxRefusals {
 				send(c)
 				f := c.next()
 				require.Equal(t, "error", f.Type)
 				require.Equal(t, name, f.Code)
 			}
-			require.Equal(t, CloseProtocol, c.closed())
+			require.Equal(t, protocol.CloseProtocol, c.closed())
 		})
 	}
 
 	t.Run("invalid_utf8_closes", func(t *testing.T) {
 		cl := n.open(user)
 		cl.writeRaw(websocket.MessageText, []byte("{\"type\":\"\xff\"}"))
-		require.Equal(t, closeInvalidText, cl.closed())
+		require.Equal(t, protocol.CloseInvalidText, cl.closed())
 	})
 
 	t.Run("huge_message_closes", func(t *testing.T) {
@@ -136,7 +139,7 @@ func TestFrames(t *testing.T) {
 		conn, in := n.dialRaw(user)
 		defer func() { _ = conn.Close() }()
 		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
-		header := binary.BigEndian.AppendUint64([]byte{0x81, 0x80 | 127}, maxMessage+1)
+		header := binary.BigEndian.AppendUint64([]byte{0x81, 0x80 | 127}, protocol.MaxMessage+1)
 		_, err := conn.Write(append(header, 0, 0, 0, 0)) // the mask
 		require.NoError(t, err)
 		for {
@@ -165,13 +168,13 @@ func TestFrames(t *testing.T) {
 			claims := auth.Claims{UserID: user, SessionID: user, ExpiresAt: time.Now().Add(300 * time.Millisecond)}
 			ticket, err := w.tickets.Issue(context.Background(), claims)
 			require.NoError(t, err)
-			conn, _, err := websocket.Dial(waitAtMost(t), n.url+"?resume=0&ticket="+ticket, &websocket.DialOptions{Subprotocols: []string{Subprotocol}})
+			conn, _, err := websocket.Dial(waitAtMost(t), n.url+"?resume=0&ticket="+ticket, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
 			require.NoError(t, err)
 			c := newClient(t, user)
 			c.conn = conn
 			c.until("ready")
 			if !refreshed {
-				require.Equal(t, CloseExpired, c.closed())
+				require.Equal(t, protocol.CloseExpired, c.closed())
 				continue
 			}
 			c.write(map[string]any{"type": "refresh", "access_token": w.token(user)})
@@ -229,7 +232,7 @@ func (n *node) openStalled(user domain.ID) *client {
 		return conn, err
 	}}
 	conn, _, err := websocket.Dial(waitAtMost(n.t), n.url+"?resume=0", &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: transport}, Subprotocols: []string{Subprotocol},
+		HTTPClient: &http.Client{Transport: transport}, Subprotocols: []string{protocol.Subprotocol},
 		HTTPHeader: http.Header{"Authorization": {"Bearer " + n.token(user)}},
 	})
 	require.NoError(n.t, err)
@@ -252,7 +255,7 @@ func TestHalfOpen(t *testing.T) {
 	defer raw.Close()
 	// A client that never answers pings: the raw connection only reads.
 	_, err = io.WriteString(raw, "GET /v1/stream?resume=0 HTTP/1.1\r\nHost: "+address+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: "+Subprotocol+"\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: "+protocol.Subprotocol+"\r\n"+
 		"Authorization: Bearer "+w.token(newID())+"\r\n\r\n")
 	require.NoError(t, err)
 	require.NoError(t, raw.SetReadDeadline(time.Now().Add(10*time.Second)))

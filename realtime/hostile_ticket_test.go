@@ -13,6 +13,7 @@ import (
 
 	"ping/internal/auth"
 	"ping/internal/testkit"
+	"ping/realtime/protocol"
 )
 
 // TestTickets: a ticket stands in a URL, so it opens one stream, and soon none.
@@ -23,7 +24,7 @@ func TestTickets(t *testing.T) {
 	user := newID()
 	claims := auth.Claims{UserID: user, SessionID: user, ExpiresAt: time.Now().Add(time.Minute)}
 	dial := func(n *node, ticket string) (*websocket.Conn, *http.Response, error) {
-		return websocket.Dial(waitAtMost(t), n.url+"?resume=0&ticket="+ticket, &websocket.DialOptions{Subprotocols: []string{Subprotocol}})
+		return websocket.Dial(waitAtMost(t), n.url+"?resume=0&ticket="+ticket, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
 	}
 	t.Run("open_one_stream_however_many_try_at_once", func(t *testing.T) {
 		for range 5 {
@@ -74,7 +75,7 @@ func TestTickets(t *testing.T) {
 		require.NoError(t, err, "the stream opens to tell why")
 		c := newClient(t, user)
 		c.conn = conn
-		require.Equal(t, CloseExpired, c.closed())
+		require.Equal(t, protocol.CloseExpired, c.closed())
 		require.Empty(t, c.events)
 	})
 }
@@ -95,7 +96,7 @@ func TestUpgradeKey(t *testing.T) {
 		request, err := http.NewRequest(http.MethodGet, n.url, nil)
 		require.NoError(t, err)
 		request.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
-			"Sec-Websocket-Key": {key}, "Sec-Websocket-Protocol": {Subprotocol}, "Authorization": {"Bearer " + n.token(newID())}}
+			"Sec-Websocket-Key": {key}, "Sec-Websocket-Protocol": {protocol.Subprotocol}, "Authorization": {"Bearer " + n.token(newID())}}
 		response, err := http.DefaultTransport.RoundTrip(request)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())

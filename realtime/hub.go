@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -19,20 +18,22 @@ import (
 	"ping/internal/auth"
 	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
+	"ping/internal/transport"
 	"ping/internal/wait"
+	"ping/realtime/protocol"
 )
 
 // Hub is the realtime side of a node: it follows the log and hands each event
 // to the sockets of those it is for.
 type Hub struct {
-	log      *eventlog.Log
-	pool     *pgxpool.Pool
-	tokens   *auth.Tokens
-	tickets  *auth.Tickets
-	cfg      Config
-	logger   *slog.Logger
-	upgrader *websocket.Upgrader
-	metrics  *metrics
+	log       *eventlog.Log
+	pool      *pgxpool.Pool
+	tokens    *auth.Tokens
+	tickets   *auth.Tickets
+	cfg       Config
+	logger    *slog.Logger
+	transport *transport.Server
+	metrics   *metrics
 
 	users      users
 	people     *people
@@ -53,7 +54,6 @@ type Hub struct {
 
 	draining atomic.Bool
 	sockets  sync.WaitGroup // streams, from their request to their end
-	drains   sync.WaitGroup // goroutines that wait for slow clients
 	mu       sync.Mutex     // orders the first of sockets against Run's wait
 	stopped  bool
 	left     chan struct{} // told when a stream has ended
@@ -79,12 +79,18 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 		snapshots:  newSnapshots(pool, log),
 		reads:      semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
 		pacer:      newPacer(),
-		upgrader:   newUpgrader(),
 		ready:      make(chan struct{}),
 		left:       make(chan struct{}, 1),
 		background: background, stop: stop,
 	}
 	h.metrics = newMetrics(h)
+	h.transport = transport.NewServer(transport.Config{
+		Subprotocol: protocol.Subprotocol, MaxMessage: protocol.MaxMessage,
+		BytesPerSecond: protocol.BytesPerSecond, ByteBurst: protocol.ByteBurst,
+		MaxPending: cfg.MaxPending, Heartbeat: cfg.Heartbeat, CloseGrace: cfg.CloseGrace,
+		TooFast: closing(protocol.CloseProtocol), TooSlow: closing(protocol.CloseSlow),
+		EphemeralGap: ephemeralGap, Ended: h.metrics.closed,
+	})
 	return h
 }
 
@@ -173,7 +179,7 @@ func (h *Hub) end() {
 		_ = s.conn.Close() // never fails
 	}
 	h.sockets.Wait()
-	h.drains.Wait()
+	h.transport.Wait()
 }
 
 // admit counts a stream in; it returns false when the hub has stopped.
@@ -198,14 +204,14 @@ func (h *Hub) Sockets() int {
 func (h *Hub) CloseSession(session domain.ID) {
 	for _, s := range h.users.all() {
 		if s.ofSession(session) {
-			s.conn.close(CloseLoggedOut)
+			s.conn.CloseWith(closing(protocol.CloseLoggedOut))
 		}
 	}
 }
 
 // CloseUser closes the streams that a user who is erased has on this node.
 func (h *Hub) CloseUser(user domain.ID) {
-	h.users.each(user, func(s *socket) { s.conn.close(CloseErased) })
+	h.users.each(user, func(s *socket) { s.conn.CloseWith(closing(protocol.CloseErased)) })
 }
 
 // Drain refuses new streams, asks the clients of the others to come back,

@@ -8,6 +8,9 @@ import (
 
 	"ping/domain"
 	"ping/internal/ephemeral"
+	"ping/internal/transport"
+	"ping/realtime/contract"
+	"ping/realtime/protocol"
 )
 
 // metrics are the hub's own; a Hub is a prometheus.Collector of them.
@@ -62,41 +65,34 @@ func newMetrics(h *Hub) *metrics {
 // beginAtZero makes every code visible before it first happens, so that the
 // first time is a rise.
 func (m *metrics) beginAtZero() {
-	for _, why := range upgradeRefusals {
+	for _, why := range contract.UpgradeRefusals {
 		m.refused.WithLabelValues(why.Code)
 	}
-	for _, why := range refusals {
+	for _, why := range protocol.Refusals {
 		m.errors.WithLabelValues(why.Code)
 	}
-	for code := range closeReasons {
-		m.closes.WithLabelValues(labelOf(code))
+	for code := range protocol.CloseReasons {
+		m.closes.WithLabelValues(labelOf(int(code)))
 	}
-	m.closes.WithLabelValues(labelOf(closeByClient))
-	m.closes.WithLabelValues(labelOf(closeNone))
+	m.closes.WithLabelValues(labelOf(transport.ClosedByClient))
+	m.closes.WithLabelValues(labelOf(transport.ConnectionLost))
 	for _, typ := range []string{"typing", "presence"} {
 		m.dropped.WithLabelValues(typ)
 	}
 }
 
-// How a stream ends without a code of ours. A client may choose any number, so
-// what it chose is no label.
-const (
-	closeNone     CloseCode = 0 // the connection broke, or was cut
-	closeByClient CloseCode = 1
-)
-
-func labelOf(code CloseCode) string {
+func labelOf(code int) string {
 	switch code {
-	case closeNone:
+	case transport.ConnectionLost:
 		return "none"
-	case closeByClient:
+	case transport.ClosedByClient:
 		return "client"
 	}
-	return strconv.Itoa(int(code))
+	return strconv.Itoa(code)
 }
 
-// closed counts the end of a stream.
-func (m *metrics) closed(code CloseCode) { m.closes.WithLabelValues(labelOf(code)).Inc() }
+// closed counts the end of a socket.
+func (m *metrics) closed(code int) { m.closes.WithLabelValues(labelOf(code)).Inc() }
 
 // refuse counts a request that was refused before the upgrade.
 func (m *metrics) refuse(err error) {

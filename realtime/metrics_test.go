@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/internal/ephemeral"
+	"ping/realtime/protocol"
 )
 
 // counted returns what a node counts under a name and, for those that have
@@ -65,18 +66,18 @@ func TestMetrics(t *testing.T) {
 	t.Run("counts how streams end, whatever clients say", func(t *testing.T) {
 		c := n.open(alice)
 		n.counts("ping_streams", "", 1)
-		require.NoError(t, c.conn.Close(websocket.StatusCode(CloseSlow), "not you"))
+		require.NoError(t, c.conn.Close(websocket.StatusCode(protocol.CloseSlow), "not you"))
 		n.counts("ping_stream_closes_total", "client", 1)
 		require.Zero(t, n.counted("ping_stream_closes_total", "4001"))
 		n.open(alice).cut()
 		n.counts("ping_stream_closes_total", "none", 1)
 		c = n.open(alice)
-		for range maxRefusals {
+		for range protocol.MaxRefusals {
 			c.writeRaw(websocket.MessageText, []byte("[]"))
 		}
-		require.Equal(t, CloseProtocol, c.closed())
+		require.Equal(t, protocol.CloseProtocol, c.closed())
 		n.counts("ping_stream_closes_total", "4500", 1)
-		require.EqualValues(t, maxRefusals, n.counted("ping_stream_errors_total", "frame_invalid"))
+		require.EqualValues(t, protocol.MaxRefusals, n.counted("ping_stream_errors_total", "frame_invalid"))
 		n.counts("ping_streams", "", 0)
 	})
 	t.Run("counts what streams are given", func(t *testing.T) {

@@ -26,6 +26,8 @@ import (
 	"ping/internal/eventlog"
 	"ping/internal/testkit"
 	"ping/internal/web"
+	"ping/realtime/contract/contracttest"
+	"ping/realtime/protocol"
 )
 
 func TestMain(m *testing.M) {
@@ -216,7 +218,7 @@ type client struct {
 	at     map[string]string
 	seen   map[string][]int64 // seqs of each conversation, in order of arrival
 	events []frame
-	told   *seenFrames // what it saw and sent, if a test asks
+	told   *contracttest.Seen // what it saw and sent, if a test asks
 }
 
 func (w *world) token(user domain.ID) string {
@@ -234,7 +236,7 @@ func (c *client) connect(n *node, query string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	header := http.Header{"Authorization": {"Bearer " + n.token(c.user)}}
-	conn, _, err := websocket.Dial(ctx, n.url+query, &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{Subprotocol}})
+	conn, _, err := websocket.Dial(ctx, n.url+query, &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{protocol.Subprotocol}})
 	require.NoError(c.t, err)
 	conn.SetReadLimit(1 << 20)
 	c.conn = conn
@@ -287,8 +289,8 @@ func (c *client) say(frame any) {
 	c.t.Helper()
 	b, err := json.Marshal(frame)
 	require.NoError(c.t, err)
-	require.NoError(c.t, theContract(c.t).check("client.", b), "%s", b)
-	c.told.add("client.", b)
+	require.NoError(c.t, contracttest.New(c.t).Check("client.", b), "%s", b)
+	c.told.Add("client.", b)
 	c.writeRaw(websocket.MessageText, b)
 }
 
@@ -303,8 +305,8 @@ func (c *client) read(ctx context.Context) (frame, error) {
 	if err := json.Unmarshal(b, &f); err != nil || typ != websocket.MessageText {
 		return frame{}, fmt.Errorf("%s message %s: %w", typ, b, err)
 	}
-	require.NoError(c.t, theContract(c.t).check("", b), "%s", b)
-	c.told.add("", b)
+	require.NoError(c.t, contracttest.New(c.t).Check("", b), "%s", b)
+	c.told.Add("", b)
 	switch f.Type {
 	case "event":
 		var at string
@@ -355,14 +357,14 @@ func (c *client) untilEvent(e *eventlog.Event) frame {
 }
 
 // closed reads up to the end and returns why it came.
-func (c *client) closed() CloseCode {
+func (c *client) closed() protocol.CloseCode {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
 		if _, err := c.read(ctx); err != nil {
 			require.NoError(c.t, ctx.Err())
-			return CloseCode(websocket.CloseStatus(err))
+			return protocol.CloseCode(websocket.CloseStatus(err))
 		}
 	}
 }

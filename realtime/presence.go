@@ -13,6 +13,7 @@ import (
 	"ping/domain"
 	"ping/internal/ephemeral"
 	"ping/internal/wait"
+	"ping/realtime/protocol"
 )
 
 const (
@@ -83,7 +84,7 @@ type word struct {
 func newWord() *word {
 	w := &word{due: make(chan struct{}, 1)}
 	for shard := range w.since {
-		w.since[shard] = clockStart.Add(-time.Hour)
+		w.since[shard] = time.Now().Add(-time.Hour)
 	}
 	return w
 }
@@ -130,7 +131,7 @@ func (h *Hub) meet(ctx context.Context, strangers []domain.ID) error {
 		return err
 	}
 	for _, user := range h.people.learn(strangers, blocked) {
-		h.users.each(user, func(s *socket) { s.conn.push(ephemeralGap()) })
+		h.users.each(user, func(s *socket) { s.conn.SendEphemeral(ephemeralGap()) })
 	}
 	return nil
 }
@@ -222,7 +223,7 @@ func (h *Hub) audience(ctx context.Context, users []domain.ID) (map[domain.ID][]
 	for i, user := range users {
 		ids[i] = user
 	}
-	rows, _ := h.pool.Query(ctx, audienceSQL, ids, presenceMembers)
+	rows, _ := h.pool.Query(ctx, audienceSQL, ids, protocol.PresenceMembers)
 	found := map[domain.ID][]domain.ID{}
 	var user, conversation [16]byte
 	_, err := pgx.ForEachRow(rows, []any{&user, &conversation}, func() error {

@@ -1,6 +1,8 @@
 package realtime
 
 import (
+	"ping/internal/transport"
+	"ping/realtime/protocol"
 	"testing"
 	"time"
 
@@ -8,37 +10,44 @@ import (
 )
 
 func TestFrameRate(t *testing.T) {
-	var b bucket
+	var b transport.Bucket
 	now := time.Now()
 	taken := func(tries int) (n int) {
 		for range tries {
-			if b.takeFrame(now) {
+			if takeFrame(&b, now) {
 				n++
 			}
 		}
 		return n
 	}
-	require.Equal(t, frameBurst, taken(10*frameBurst), "a burst at once")
+	require.Equal(t, protocol.FrameBurst, taken(10*protocol.FrameBurst), "a burst at once")
 	require.Zero(t, taken(1000), "and no more")
-	now = now.Add(time.Second / framesPerSecond)
+	now = now.Add(time.Second / protocol.FramesPerSecond)
 	require.Equal(t, 1, taken(1000), "refusals cost nothing")
 	now = now.Add(time.Second)
-	require.Equal(t, framesPerSecond, taken(1000))
+	require.Equal(t, protocol.FramesPerSecond, taken(1000))
 	now = now.Add(time.Hour)
-	require.Equal(t, frameBurst, taken(1000), "a long silence earns no more than the burst")
+	require.Equal(t, protocol.FrameBurst, taken(1000), "a long silence earns no more than the burst")
 }
 
-// TestByteRate: what frames may take is always within it.
+// takeBytes takes what transport takes for bytes that were read.
+func takeBytes(b *transport.Bucket, now time.Time, n int) bool {
+	const each = time.Second / protocol.BytesPerSecond
+	return b.Take(now, time.Duration(n)*each, protocol.ByteBurst*each)
+}
+
+// TestByteRate checks that everything the frame rate permits is within the byte
+// rate.
 func TestByteRate(t *testing.T) {
-	var frames, bytes bucket
+	var frames, bytes transport.Bucket
 	now := time.Now()
 	const header = 8
 	for range 10_000 {
-		if frames.takeFrame(now) {
-			require.True(t, bytes.takeBytes(now, maxFrame+header))
+		if takeFrame(&frames, now) {
+			require.True(t, takeBytes(&bytes, now, protocol.MaxFrame+header))
 		}
 		now = now.Add(time.Millisecond)
 	}
-	require.True(t, bytes.takeBytes(now.Add(time.Minute), maxMessage+header), "one that is refused for its size is read")
-	require.False(t, bytes.takeBytes(now, byteBurst))
+	require.True(t, takeBytes(&bytes, now.Add(time.Minute), protocol.MaxMessage+header), "one that is refused for its size is read")
+	require.False(t, takeBytes(&bytes, now, protocol.ByteBurst))
 }

@@ -6,6 +6,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/transport"
 )
 
 // replay sends what the client may see between from and the cut-off. Events of
@@ -190,7 +191,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 	var out []byte
 	for len(merged) > 0 {
 		c := merged[0]
-		out = appendMessage(out, c.page[0].Frame)
+		out = transport.AppendText(out, c.page[0].Frame)
 		u.replayed++
 		u.hub.metrics.replayed.Inc()
 		c.page = c.page[1:]
@@ -213,7 +214,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 // gather sends what was gathered when it has become much, and returns what has
 // not been sent.
 func (u *upturn) gather(ctx context.Context, out []byte) ([]byte, error) {
-	if len(out) < sendBuffer {
+	if len(out) < sendSize {
 		return out, nil
 	}
 	return out[:0], u.pace(ctx, out)
@@ -223,13 +224,13 @@ func (u *upturn) gather(ctx context.Context, out []byte) ([]byte, error) {
 // it.
 func (u *upturn) pace(ctx context.Context, out []byte) error {
 	if len(out) > 0 {
-		u.socket.conn.send(out)
+		u.socket.conn.Send(out)
 	}
-	switch eased, ending := u.socket.conn.idle(); {
+	switch eased, ending := u.socket.conn.BelowLowWater(); {
 	case ending:
 		return context.Canceled // nobody reads what follows
 	case eased:
 		return ctx.Err()
 	}
-	return u.aside(func() error { return u.socket.conn.relief(ctx) })
+	return u.aside(func() error { return u.socket.conn.WaitBelowLowWater(ctx) })
 }

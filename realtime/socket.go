@@ -12,18 +12,18 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gorilla/websocket"
-
 	"ping/domain"
 	"ping/internal/auth"
 	"ping/internal/ephemeral"
+	"ping/internal/transport"
+	"ping/realtime/protocol"
 )
 
 // socket is one stream of a user. What is sent goes through conn; which events
 // it gets is kept in desks, by the partitions.
 type socket struct {
 	hub   *Hub
-	conn  *conn
+	conn  *transport.Conn
 	user  domain.ID
 	desks []desk      // one a partition
 	gone  atomic.Bool // the stream has ended: no partition may take it in
@@ -32,7 +32,7 @@ type socket struct {
 	cancel    context.CancelFunc
 
 	// Used by the reading goroutine alone.
-	rate, news  bucket
+	rate, news  transport.Bucket
 	refusals    int
 	lastRefused time.Time
 	typed       typed
@@ -42,20 +42,22 @@ type socket struct {
 	mu      sync.Mutex
 	claims  auth.Claims
 	expiry  *time.Timer
-	first   chan clientFrame // takes the first frame
-	started bool             // the first frame came, or is waited for no longer
+	first   chan protocol.ClientFrame // takes the first frame
+	started bool                      // the first frame came, or is waited for no longer
 }
 
 func newSocket(h *Hub, claims auth.Claims, announced string) *socket {
 	return &socket{
 		hub: h, user: claims.UserID, claims: claims, announced: announced,
 		desks: make([]desk, len(h.partitions)),
-		first: make(chan clientFrame, 1),
+		first: make(chan protocol.ClientFrame, 1),
 	}
 }
 
-// start begins the stream of an upgraded connection.
-func (s *socket) start() {
+// Open begins the stream of an upgraded connection.
+func (s *socket) Open(c *transport.Conn) {
+	s.conn = c
+	defer s.survive()
 	h := s.hub
 	h.users.add(s)
 	h.people.enter(s)
@@ -69,15 +71,15 @@ func (s *socket) start() {
 		_ = s.conn.Close() // the hub has ended meanwhile; never fails
 	}
 	s.expireAt(s.claims.ExpiresAt)
-	s.conn.send(message(helloFrame{
+	s.conn.Send(message(protocol.HelloFrame{
 		Type: "hello", SessionID: s.claims.SessionID, Epoch: h.log.Epoch(), HeartbeatMS: h.cfg.Heartbeat.Milliseconds(),
-		Limits: limits{
-			FrameBytes: maxFrame, FramesPerSecond: framesPerSecond, Refusals: maxRefusals, ReplayEvents: h.cfg.MaxReplay,
+		Limits: protocol.Limits{
+			FrameBytes: protocol.MaxFrame, FramesPerSecond: protocol.FramesPerSecond, Refusals: protocol.MaxRefusals, ReplayEvents: h.cfg.MaxReplay,
 			PendingBytes: h.cfg.MaxPending, ResumeWaitMS: h.cfg.ResumeWait.Milliseconds(),
-			TypingExpiryMS: ephemeral.TypingLife.Milliseconds(), PresenceMembers: presenceMembers,
+			TypingExpiryMS: ephemeral.TypingLife.Milliseconds(), PresenceMembers: protocol.PresenceMembers,
 		},
 	}))
-	s.conn.uncork()
+	s.conn.Uncork()
 	h.sockets.Add(1)
 	go func() {
 		defer h.sockets.Done()
@@ -86,24 +88,19 @@ func (s *socket) start() {
 	}()
 }
 
-// read takes what the client sends until the connection's end.
-func (s *socket) read(ws *websocket.Conn) {
+// ReceiveText handles a text message of the client.
+func (s *socket) ReceiveText(payload []byte) {
+	defer s.survive()
+	s.receive(payload)
+}
+
+// ReceiveBinary refuses a binary message of the client.
+func (s *socket) ReceiveBinary() { s.refuse(protocol.ErrFrameBinary, "") }
+
+// Ended forgets the socket when its connection is gone.
+func (s *socket) Ended() {
 	defer s.hub.sockets.Done()
-	defer s.end()
-	ws.SetReadLimit(maxMessage)
-	s.conn.listen()
-	for {
-		kind, payload, err := ws.ReadMessage()
-		switch {
-		case err != nil:
-			_ = s.conn.Close() // never fails
-			return
-		case kind == websocket.BinaryMessage:
-			s.refuse(errFrameBinary, "")
-		default:
-			s.receive(payload)
-		}
-	}
+	s.end()
 }
 
 // run brings the stream up: until it is live, this goroutine sends; then the
@@ -116,10 +113,10 @@ func (s *socket) run(ctx context.Context) {
 	}
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, errBehind): // neither lasts
-		s.sendAway("busy", CloseBusy, busyLeast, s.hub.cfg.BusySpread)
+		s.sendAway("busy", protocol.CloseBusy, busyLeast, s.hub.cfg.BusySpread)
 	case err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil:
 		s.hub.logger.Error("stream could not start", "user_id", s.user, "error", err)
-		s.conn.close(CloseInternal)
+		s.conn.CloseWith(closing(protocol.CloseInternal))
 	}
 }
 
@@ -144,7 +141,7 @@ func (s *socket) expireAt(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.expiry == nil {
-		s.expiry = time.AfterFunc(time.Until(at), func() { s.conn.close(CloseExpired) })
+		s.expiry = time.AfterFunc(time.Until(at), func() { s.conn.CloseWith(closing(protocol.CloseExpired)) })
 	} else {
 		s.expiry.Reset(time.Until(at))
 	}
@@ -158,9 +155,9 @@ func (s *socket) endIfEnded() {
 	s.mu.Unlock()
 	switch s.hub.tokens.Ended(claims) {
 	case auth.SessionEnded:
-		s.conn.close(CloseLoggedOut)
+		s.conn.CloseWith(closing(protocol.CloseLoggedOut))
 	case auth.UserErased:
-		s.conn.close(CloseErased)
+		s.conn.CloseWith(closing(protocol.CloseErased))
 	}
 }
 
@@ -174,38 +171,37 @@ func (s *socket) ofSession(session domain.ID) bool {
 func (s *socket) survive() {
 	if r := recover(); r != nil {
 		s.hub.logger.Error("stream panicked", "user_id", s.user, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-		s.conn.close(CloseInternal)
+		s.conn.CloseWith(closing(protocol.CloseInternal))
 	}
 }
 
 // receive handles a text message of the client.
 func (s *socket) receive(payload []byte) {
-	defer s.survive()
-	if s.refusals >= maxRefusals {
+	if s.refusals >= protocol.MaxRefusals {
 		return // it is closing: whatever a flood still brings is not looked at
 	}
-	if !s.rate.takeFrame(time.Now()) {
-		s.refuse(errFrameRate, "")
+	if !takeFrame(&s.rate, time.Now()) {
+		s.refuse(protocol.ErrFrameRate, "")
 		return
 	}
-	if len(payload) > maxFrame {
-		s.refuse(errFrameTooLarge, "")
+	if len(payload) > protocol.MaxFrame {
+		s.refuse(protocol.ErrFrameTooLarge, "")
 		return
 	}
 	if !utf8.Valid(payload) {
-		s.conn.close(closeInvalidText)
+		s.conn.CloseWith(closing(protocol.CloseInvalidText))
 		return
 	}
-	var frame clientFrame
-	if json.Unmarshal(payload, &frame) != nil || len(frame.ID) > maxReference {
-		s.refuse(errFrameInvalid, "")
+	var frame protocol.ClientFrame
+	if json.Unmarshal(payload, &frame) != nil || len(frame.ID) > protocol.MaxReference {
+		s.refuse(protocol.ErrFrameInvalid, "")
 		return
 	}
 	first := s.take(frame)
 	switch frame.Type {
 	case "resume":
 		if !first {
-			s.conn.close(CloseResumeLate)
+			s.conn.CloseWith(closing(protocol.CloseResumeLate))
 		}
 	case "refresh":
 		s.refresh(frame)
@@ -214,15 +210,15 @@ func (s *socket) receive(payload []byte) {
 	case "presence":
 		s.present(frame)
 	case "ping":
-		s.conn.send(message(pongFrame{Type: "pong", Re: frame.ID}))
+		s.conn.Send(message(protocol.PongFrame{Type: "pong", Re: frame.ID}))
 	default:
-		s.refuse(errTypeUnknown, frame.ID)
+		s.refuse(protocol.ErrTypeUnknown, frame.ID)
 	}
 }
 
 // take hands the first frame to awaitResume. It reports whether this is the
 // first, and in time.
-func (s *socket) take(frame clientFrame) bool {
+func (s *socket) take(frame protocol.ClientFrame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.started {
@@ -235,7 +231,7 @@ func (s *socket) take(frame clientFrame) bool {
 
 // awaitResume waits for the client's first frame, for as long as the request
 // announced, and returns it if it is `resume`.
-func (s *socket) awaitResume(ctx context.Context) (*clientFrame, error) {
+func (s *socket) awaitResume(ctx context.Context) (*protocol.ClientFrame, error) {
 	wait := s.hub.cfg.ResumeWait
 	switch s.announced {
 	case "0":
@@ -245,7 +241,7 @@ func (s *socket) awaitResume(ctx context.Context) (*clientFrame, error) {
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	var frame clientFrame
+	var frame protocol.ClientFrame
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -259,7 +255,7 @@ func (s *socket) awaitResume(ctx context.Context) (*clientFrame, error) {
 		case !late:
 			frame = <-s.first // it came at the same moment
 		case s.announced == "1":
-			s.conn.close(CloseResumeLate) // its resume was promised and is not there
+			s.conn.CloseWith(closing(protocol.CloseResumeLate)) // its resume was promised and is not there
 			return nil, context.Canceled
 		}
 	}
@@ -273,13 +269,13 @@ func (s *socket) awaitResume(ctx context.Context) (*clientFrame, error) {
 }
 
 // refresh extends the stream by a newer token of the same user.
-func (s *socket) refresh(frame clientFrame) {
+func (s *socket) refresh(frame protocol.ClientFrame) {
 	claims, err := s.hub.tokens.Verify(frame.AccessToken)
 	switch {
 	case err != nil:
-		s.refuse(errTokenInvalid, frame.ID)
+		s.refuse(protocol.ErrTokenInvalid, frame.ID)
 	case claims.UserID != s.user:
-		s.refuse(errTokenOfOther, frame.ID)
+		s.refuse(protocol.ErrTokenOfOtherUser, frame.ID)
 	default:
 		s.hub.at(stepVerified)
 		s.mu.Lock()
@@ -292,18 +288,18 @@ func (s *socket) refresh(frame clientFrame) {
 
 // refuse answers a frame that cannot be accepted; after a few, the stream is
 // closed. So a flood is answered a few times and no more.
-func (s *socket) refuse(why refusal, re string) {
-	if s.refusals >= maxRefusals {
+func (s *socket) refuse(why protocol.Refusal, re string) {
+	if s.refusals >= protocol.MaxRefusals {
 		return
 	}
 	now := time.Now()
-	if now.Sub(s.lastRefused) > refusalsForgotten {
+	if now.Sub(s.lastRefused) > protocol.RefusalWindow {
 		s.refusals = 0
 	}
 	s.refusals++
 	s.lastRefused = now
-	if s.refusals >= maxRefusals {
-		s.conn.closeAfter(s.errorMessage(why, re), CloseProtocol)
+	if s.refusals >= protocol.MaxRefusals {
+		s.conn.SendAndClose(s.errorMessage(why, re), closing(protocol.CloseProtocol))
 		return
 	}
 	s.answer(why, re)
@@ -311,18 +307,18 @@ func (s *socket) refuse(why refusal, re string) {
 
 // answer answers a frame that cannot be served now, which is not its client's
 // fault.
-func (s *socket) answer(why refusal, re string) { s.conn.send(s.errorMessage(why, re)) }
+func (s *socket) answer(why protocol.Refusal, re string) { s.conn.Send(s.errorMessage(why, re)) }
 
-func (s *socket) errorMessage(why refusal, re string) []byte {
+func (s *socket) errorMessage(why protocol.Refusal, re string) []byte {
 	s.hub.metrics.errors.WithLabelValues(why.Code).Inc()
-	return message(errorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
+	return message(protocol.ErrorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
 }
 
 // restart tells a client to come back later, to another node.
-func (s *socket) restart() { s.sendAway("restart", CloseRestart, 0, s.hub.cfg.DrainSpread) }
+func (s *socket) restart() { s.sendAway("restart", protocol.CloseRestart, 0, s.hub.cfg.DrainSpread) }
 
 // sendAway tells a client to come back after some time, another one for each.
-func (s *socket) sendAway(reason string, code CloseCode, least, spread time.Duration) {
+func (s *socket) sendAway(reason string, code protocol.CloseCode, least, spread time.Duration) {
 	after := least + time.Duration(rand.Int64N(int64(spread)))
-	s.conn.closeAfter(message(reconnectFrame{Type: "reconnect", AfterMS: after.Milliseconds(), Reason: reason}), code)
+	s.conn.SendAndClose(message(protocol.ReconnectFrame{Type: "reconnect", AfterMS: after.Milliseconds(), Reason: reason}), closing(code))
 }

@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"ping/realtime/protocol"
 	"sync"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func TestTurns(t *testing.T) {
 	require.Equal(t, "busy", f.Reason)
 	require.GreaterOrEqual(t, f.AfterMS, busyLeast.Milliseconds())
 	require.Less(t, f.AfterMS, (busyLeast + time.Second).Milliseconds())
-	require.Equal(t, CloseBusy, late.closed())
+	require.Equal(t, protocol.CloseBusy, late.closed())
 
 	n.send(group, user, "meanwhile")
 	close(goOn)
@@ -103,7 +104,7 @@ func (c *client) resumed(n *node) bool {
 		case "resumed":
 			return true
 		case "reconnect":
-			require.Equal(c.t, CloseBusy, c.closed())
+			require.Equal(c.t, protocol.CloseBusy, c.closed())
 			<-time.After(time.Duration(f.AfterMS) * time.Millisecond)
 			return false
 		}

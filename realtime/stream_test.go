@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"fmt"
+	"ping/realtime/protocol"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -90,7 +91,7 @@ func TestStream(t *testing.T) {
 		c.sendResume()
 		require.Equal(t, 1, c.until("resumed").Replayed)
 		c.sendResume()
-		require.Equal(t, CloseResumeLate, c.closed())
+		require.Equal(t, protocol.CloseResumeLate, c.closed())
 	})
 
 	t.Run("starts_at_once_with_nothing_to_resume", func(t *testing.T) {
@@ -222,7 +223,7 @@ func TestDrain(t *testing.T) {
 		f := c.next()
 		require.Equal(t, "reconnect", f.Type)
 		require.Equal(t, "restart", f.Reason)
-		require.Equal(t, CloseRestart, c.closed())
+		require.Equal(t, protocol.CloseRestart, c.closed())
 	}
 	require.NoError(t, <-drained)
 	require.Zero(t, n.hub.Sockets())

@@ -5,6 +5,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/realtime/protocol"
 )
 
 // streams lists what the client may see, the own stream last.
@@ -88,7 +89,7 @@ func (u *upturn) versionsAt(ctx context.Context, streams []*stream, positions []
 }
 
 func (st *stream) gap(part span) []byte {
-	frame := gapFrame{Type: "gap", FromSeq: part.from, ToSeq: part.to}
+	frame := protocol.GapFrame{Type: "gap", FromSeq: part.from, ToSeq: part.to}
 	if st.own {
 		frame.UserID = st.id
 	} else {

@@ -6,6 +6,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/ephemeral"
+	"ping/realtime/protocol"
 )
 
 // typingAgain is how soon "still typing" is told again.
@@ -19,23 +20,23 @@ type typed struct {
 
 // typing tells the others that this stream's user is writing, or not any more.
 // A user types in one place at a time: elsewhere he has stopped.
-func (s *socket) typing(ctx context.Context, frame clientFrame) {
+func (s *socket) typing(ctx context.Context, frame protocol.ClientFrame) {
 	conversation := frame.ConversationID
 	p := s.hub.partitions[s.hub.log.PartitionOf(conversation)]
 	switch inside, writes := p.standing(s, conversation); {
 	case !inside:
-		s.answer(errNotInside, frame.ID) // it may just have been removed
+		s.answer(protocol.ErrConversationNotFound, frame.ID) // it may just have been removed
 		return
 	case !writes:
-		s.answer(errForbidden, frame.ID)
+		s.answer(protocol.ErrForbidden, frame.ID)
 		return
 	}
 	same := s.typed.conversation == conversation && time.Since(s.typed.at) < ephemeral.TypingLife
 	switch {
 	case frame.On && same && time.Since(s.typed.at) < typingAgain, !frame.On && !same:
 		return // that is known
-	case !s.news.takeNews(time.Now()):
-		s.answer(errFrameRate, frame.ID)
+	case !takeNews(&s.news, time.Now()):
+		s.answer(protocol.ErrFrameRate, frame.ID)
 		return
 	case frame.On && !same:
 		s.stopTyping(ctx)
@@ -45,7 +46,7 @@ func (s *socket) typing(ctx context.Context, frame clientFrame) {
 		return // it comes again
 	}
 	if s.hub.ephemeral.Typing(ctx, conversation, s.user, frame.On, blocked) != nil {
-		s.answer(errEphemeral, frame.ID)
+		s.answer(protocol.ErrEphemeralUnavailable, frame.ID)
 		return
 	}
 	s.typed = typed{}
@@ -67,18 +68,18 @@ func (s *socket) stopTyping(ctx context.Context) {
 }
 
 // present takes how this device is to be seen.
-func (s *socket) present(frame clientFrame) {
+func (s *socket) present(frame protocol.ClientFrame) {
 	state, ok := ephemeral.ParseState(frame.State)
 	if !ok {
-		s.refuse(errPresenceInvalid, frame.ID)
+		s.refuse(protocol.ErrPresenceInvalid, frame.ID)
 		return
 	}
-	if !s.news.takeNews(time.Now()) {
-		s.answer(errFrameRate, frame.ID)
+	if !takeNews(&s.news, time.Now()) {
+		s.answer(protocol.ErrFrameRate, frame.ID)
 		return
 	}
 	s.hub.people.change(s, state)
 	if s.hub.ephemeral.Away() {
-		s.answer(errEphemeral, frame.ID) // it is told when Redis is back
+		s.answer(protocol.ErrEphemeralUnavailable, frame.ID) // it is told when Redis is back
 	}
 }

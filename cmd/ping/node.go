@@ -25,6 +25,7 @@ import (
 	"ping/projections"
 	"ping/readapi"
 	"ping/realtime"
+	"ping/realtime/contract"
 )
 
 // node is one running Ping, wired.
@@ -90,7 +91,7 @@ func newNode(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions .
 		return nil, err
 	}
 	n.hub.Register(n.web.Echo)
-	realtime.Describe(n.web.API.OpenAPI())
+	contract.Describe(n.web.API.OpenAPI())
 
 	n.health = newHealth(n.pool, n.redis, n.nats)
 	n.health.register(n.web.Echo)

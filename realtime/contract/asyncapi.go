@@ -1,4 +1,7 @@
-package realtime
+// Package contract makes the AsyncAPI document of the socket protocol from the
+// structs and lists of package protocol, and describes the upgrade request for
+// the OpenAPI document.
+package contract
 
 import (
 	"encoding/json"
@@ -13,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"ping/internal/web"
+	"ping/realtime/protocol"
 )
 
 // object is a JSON object of the document.
@@ -20,19 +24,20 @@ type object map[string]any
 
 func reference(path string) object { return object{"$ref": path} }
 
-// asyncAPI is the stream's contract as AsyncAPI 3.0, made at first use.
-var asyncAPI = sync.OnceValues(func() ([]byte, error) { return json.Marshal(asyncDocument()) })
+// Document returns the AsyncAPI 3.0 document as JSON. It is made at first use.
+var Document = sync.OnceValues(func() ([]byte, error) { return json.Marshal(asyncDocument()) })
 
-func serveAsyncAPI(c echo.Context) error {
-	document, err := asyncAPI()
+// Serve answers a request for the document.
+func Serve(c echo.Context) error {
+	document, err := Document()
 	if err != nil {
 		return err
 	}
 	return c.Blob(http.StatusOK, "application/vnd.aai.asyncapi+json;version=3.0.0", document)
 }
 
-// asyncDocument makes the contract from the structs of the frames and the
-// lists of codes.
+// asyncDocument makes the document from the structs of the frames and the lists
+// of codes.
 func asyncDocument() object {
 	d := asyncMaker{schemas: web.Schemas(), messages: object{}, extra: map[string]*huma.Schema{}}
 	sent, received := d.server(), d.client()
@@ -44,24 +49,24 @@ func asyncDocument() object {
 	security := []object{reference("#/components/securitySchemes/bearer"), reference("#/components/securitySchemes/ticket")}
 	return object{
 		"asyncapi":           "3.0.0",
-		"info":               object{"title": "Ping: the stream", "version": "1", "description": asyncDescription},
+		"info":               object{"title": "Ping: the socket protocol", "version": "1", "description": asyncDescription},
 		"defaultContentType": "application/json",
 		"channels": object{"stream": object{
-			"address": "/v1/stream", "title": "The stream of one device",
+			"address": "/v1/stream", "title": "The socket of one device",
 			"description":     asyncChannelDescription,
 			"messages":        inChannel,
 			"bindings":        object{"ws": handshake()},
-			"x-subprotocol":   Subprotocol,
+			"x-subprotocol":   protocol.Subprotocol,
 			"x-close-codes":   closeCodes(),
 			"x-http-refusals": upgradeCodes(),
 		}},
 		"operations": object{
 			"sendFrame": object{"action": "send", "channel": channel, "security": security,
-				"summary": "Frames of the server.", "messages": sent},
+				"summary": "Frames that the server sends.", "messages": sent},
 			"receiveFrame": object{"action": "receive", "channel": channel, "security": security,
-				"summary": "Frames of the client.", "messages": received},
+				"summary": "Frames that the server receives.", "messages": received},
 			"receivePing": object{"action": "receive", "channel": channel, "security": security,
-				"summary":  "A ping is answered.",
+				"summary":  "A ping and its answer.",
 				"messages": []object{reference("#/channels/stream/messages/client.ping")},
 				"reply":    object{"channel": channel, "messages": []object{reference("#/channels/stream/messages/pong")}}},
 		},
@@ -69,26 +74,26 @@ func asyncDocument() object {
 			"messages": d.messages,
 			"schemas":  d.allSchemas(),
 			"correlationIds": object{
-				"id": object{"description": "The client's own; what answers the frame has it as re.", "location": "$message.payload#/id"},
+				"id": object{"description": "Chosen by the client. The answer to the frame has it as re.", "location": "$message.payload#/id"},
 				"re": object{"description": "The id of the client's frame.", "location": "$message.payload#/re"},
 			},
 			"securitySchemes": object{
 				"bearer": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The access token, in the upgrade request."},
-				"ticket": object{"type": "httpApiKey", "in": "query", "name": "ticket", "description": "For browsers: that of POST /v1/auth/ticket, good for one use within 30 s."},
+				"ticket": object{"type": "httpApiKey", "in": "query", "name": "ticket", "description": "For browsers: a ticket of POST /v1/auth/ticket, valid for one use within 30 s."},
 			},
 		},
 	}
 }
 
-const asyncDescription = "One WebSocket a device, which carries what happens in all of its user's conversations. " +
-	"How frames follow one another, and what a client keeps, is told in realtime/doc.go of the source; HTTP is at /openapi.json. " +
+const asyncDescription = "One WebSocket per device carries everything that happens in all of its user's conversations. " +
+	"The order of frames and what a client has to keep are described at /docs/protocol; the HTTP API is at /openapi.json. " +
 	"Clients ignore types and fields that they do not know."
 
-const asyncChannelDescription = "A WebSocket with the subprotocol " + Subprotocol + "; every frame is one JSON object in a text message. " +
+const asyncChannelDescription = "A WebSocket with the subprotocol " + protocol.Subprotocol + "; every frame is one JSON object in a text message. " +
 	"After the close codes 4000-4499, and when the connection breaks without a code, a client reconnects with backoff and jitter and resumes; " +
 	"after all others it does not. Before the upgrade, refusals are application/problem+json."
 
-// asyncMaker gathers the document's messages and schemas.
+// asyncMaker collects the messages and schemas of the document.
 type asyncMaker struct {
 	schemas  huma.Registry
 	extra    map[string]*huma.Schema // those without a struct
@@ -97,7 +102,7 @@ type asyncMaker struct {
 
 // server describes the frames of the server and returns references to them.
 func (d *asyncMaker) server() []object {
-	for typ, f := range serverFrames {
+	for typ, f := range ServerFrames {
 		d.describe(typ, typ, f)
 	}
 	d.schemas.Map()["ErrorFrame"].Properties["code"].Enum = refusalCodes()
@@ -105,16 +110,16 @@ func (d *asyncMaker) server() []object {
 	return d.inChannel(func(key string) bool { return true })
 }
 
-// client describes the frames of a client. Some types go both ways, so their
-// keys are of their own.
+// client describes the frames of a client. Some types are sent both ways, so
+// the keys of a client's frames have a prefix.
 func (d *asyncMaker) client() []object {
-	for typ, f := range clientFrames {
+	for typ, f := range ClientFrames {
 		d.describe("client."+typ, typ, f)
 	}
 	return d.inChannel(func(key string) bool { return strings.HasPrefix(key, "client.") && key != "client.ping" })
 }
 
-// inChannel refers to the messages that were described so far.
+// inChannel returns references to the messages described so far.
 func (d *asyncMaker) inChannel(which func(key string) bool) (references []object) {
 	for _, key := range slices.Sorted(maps.Keys(d.messages)) {
 		if which(key) {
@@ -124,34 +129,37 @@ func (d *asyncMaker) inChannel(which func(key string) bool) (references []object
 	return references
 }
 
-func (d *asyncMaker) describe(key, typ string, f described) {
-	payload := d.schemas.Schema(reflect.TypeOf(f.frame), true, "")
+func (d *asyncMaker) describe(key, typ string, f Frame) {
+	payload := d.schemas.Schema(reflect.TypeOf(f.Zero), true, "")
 	schema := d.schemas.SchemaFromRef(payload.Ref)
-	schema.Description = f.summary
-	m := object{"name": typ, "summary": f.summary, "payload": payload}
+	schema.Description = f.Summary
+	m := object{"name": typ, "summary": f.Summary, "payload": payload}
 	for _, field := range []string{"id", "re"} {
 		if property := schema.Properties[field]; property != nil && property.MaxLength != nil {
 			m["correlationId"] = reference("#/components/correlationIds/" + field)
 		}
 	}
-	tellPositions(schema)
+	describePositions(schema)
+	if f.adjust != nil {
+		f.adjust(schema)
+	}
 	m["examples"] = []object{{"name": typ, "payload": web.ExampleOf(d.schemas, schema)}}
 	d.messages[key] = m
 }
 
-// describeEvents describes `event`: one schema for each that the log may hold,
-// told apart by `event`.
+// describeEvents describes the frame `event`: one schema per type of event,
+// discriminated by the field `event`.
 func (d *asyncMaker) describeEvents() {
 	typ := &huma.Schema{Type: huma.TypeString, Enum: []any{"event"}}
 	name := &huma.Schema{Type: huma.TypeString}
 	all := &huma.Schema{
-		Type: huma.TypeObject, Description: "What has happened, for good; in the order of seq in a conversation.",
+		Type: huma.TypeObject, Description: "A durable event, in the order of seq in a conversation.",
 		Properties: map[string]*huma.Schema{"type": typ, "event": name}, Required: []string{"type", "event"},
 		Extensions: map[string]any{"discriminator": "event"},
 	}
 	var examples []object
-	for _, e := range durableEvents {
-		key := e.event.Type()
+	for _, e := range DurableEvents {
+		key := e.Event.Type()
 		one := d.eventSchema(e)
 		d.extra[key] = one
 		all.OneOf = append(all.OneOf, &huma.Schema{Ref: "#/components/schemas/" + key})
@@ -162,35 +170,36 @@ func (d *asyncMaker) describeEvents() {
 	d.messages["event"] = object{"name": "event", "summary": all.Description, "payload": reference("#/components/schemas/Event"), "examples": examples}
 }
 
-func (d *asyncMaker) eventSchema(e describedEvent) *huma.Schema {
+func (d *asyncMaker) eventSchema(e DurableEvent) *huma.Schema {
 	s := huma.SchemaFromType(d.schemas, reflect.TypeFor[eventFrame]())
-	s.Description = e.summary
-	s.Properties["event"].Enum = []any{e.event.Type()}
-	s.Properties["data"] = d.schemas.Schema(reflect.TypeOf(e.event), true, "")
-	if strings.HasPrefix(e.event.Type(), "user.") {
+	s.Description = e.Summary
+	s.Properties["event"].Enum = []any{e.Event.Type()}
+	s.Properties["data"] = d.schemas.Schema(reflect.TypeOf(e.Event), true, "")
+	if strings.HasPrefix(e.Event.Type(), "user.") {
 		s.Properties["user_id"] = s.Properties["conversation_id"]
 		delete(s.Properties, "conversation_id")
 		s.Required[slices.Index(s.Required, "conversation_id")] = "user_id"
 	}
-	tellPositions(s)
+	describePositions(s)
 	return s
 }
 
-// allSchemas returns what the messages refer to, open to what is added later.
+// allSchemas returns the schemas that the messages refer to. They permit fields
+// that are added later.
 func (d *asyncMaker) allSchemas() map[string]*huma.Schema {
 	all := maps.Clone(d.schemas.Map())
 	maps.Copy(all, d.extra)
 	for _, s := range all {
 		s.AdditionalProperties = nil
 		for _, property := range s.Properties {
-			property.Nullable = property.Nullable && property.Type != huma.TypeArray // no frame has a list that is null
+			property.Nullable = property.Nullable && property.Type != huma.TypeArray // no frame has a null list
 		}
 	}
 	return all
 }
 
-// tellPositions says of a frame's `at` what positions look like.
-func tellPositions(s *huma.Schema) {
+// describePositions says of a frame's `at` what positions look like.
+func describePositions(s *huma.Schema) {
 	at := s.Properties["at"]
 	if at == nil {
 		return
@@ -201,11 +210,10 @@ func tellPositions(s *huma.Schema) {
 	at.Pattern, at.Examples = `^\d{1,3}:\d{1,19}$`, []any{"7:1042"}
 }
 
-// TransformSchema says that a gap is of one of two kinds.
-func (gapFrame) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+// adjustGap says that a gap has one of two ids.
+func adjustGap(s *huma.Schema) {
 	s.OneOf = []*huma.Schema{{Required: []string{"conversation_id"}}, {Required: []string{"user_id"}}}
 	s.Examples = []any{object{"type": "gap", "conversation_id": "0190b5a0-7c1e-7d3a-9f55-3c1d2e4f5a6b", "from_seq": 4, "to_seq": 2004}}
-	return s
 }
 
 // handshake describes the upgrade request.
@@ -213,34 +221,34 @@ func handshake() object {
 	return object{
 		"bindingVersion": "0.1.0", "method": http.MethodGet,
 		"query": object{"type": "object", "properties": object{
-			"ticket": object{"type": "string", "description": "In place of the access token, where no header can be sent."},
+			"ticket": object{"type": "string", "description": "Replaces the access token where no header can be sent."},
 			"resume": object{"type": "string", "enum": []string{"0", "1"}, "description": "1: the first frame will be a resume; 0: it will not."},
 		}},
 		"headers": object{"type": "object", "required": []string{"Sec-WebSocket-Protocol"}, "properties": object{
 			"Authorization":          object{"type": "string", "description": "Bearer and the access token, unless there is a ticket."},
-			"Sec-WebSocket-Protocol": object{"type": "string", "enum": []string{Subprotocol}},
-			"Origin":                 object{"type": "string", "description": "Of a page: the server's own origin or a listed one."},
+			"Sec-WebSocket-Protocol": object{"type": "string", "enum": []string{protocol.Subprotocol}},
+			"Origin":                 object{"type": "string", "description": "For pages: the server's own origin or an allowed one."},
 		}},
 	}
 }
 
 func closeCodes() (codes []object) {
-	for _, code := range slices.Sorted(maps.Keys(closeReasons)) {
-		why := closeReasons[code]
-		codes = append(codes, object{"code": int(code), "name": why.name, "reason": why.reason, "reconnect": code.Reconnect()})
+	for _, code := range slices.Sorted(maps.Keys(protocol.CloseReasons)) {
+		why := protocol.CloseReasons[code]
+		codes = append(codes, object{"code": int(code), "name": why.Name, "reason": why.Reason, "reconnect": code.Reconnect()})
 	}
 	return codes
 }
 
 func refusalCodes() (codes []any) {
-	for _, why := range refusals {
+	for _, why := range protocol.Refusals {
 		codes = append(codes, why.Code)
 	}
 	return codes
 }
 
 func upgradeCodes() (codes []object) {
-	for _, why := range upgradeRefusals {
+	for _, why := range UpgradeRefusals {
 		codes = append(codes, object{"code": why.Code, "message": why.Message})
 	}
 	return codes

@@ -1,21 +1,36 @@
-package realtime
+package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// pipe returns a conn and the other end of its TCP connection.
-func pipe(t testing.TB, cfg Config) (*conn, net.Conn) {
+var (
+	tooSlow = Close{Code: 4001, Reason: "too slow"}
+	expired = Close{Code: 4002, Reason: "expired"}
+)
+
+// server makes a server, with defaults for what cfg leaves out.
+func server(cfg Config) *Server {
+	cfg.MaxPending = cmp.Or(cfg.MaxPending, 1<<20)
+	cfg.CloseGrace = cmp.Or(cfg.CloseGrace, 5*time.Second)
+	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 25*time.Second)
+	cfg.TooSlow, cfg.Ended = tooSlow, func(int) {}
+	cfg.EphemeralGap = func() []byte { return nil }
+	return NewServer(cfg)
+}
+
+// pipe returns a Conn and the other end of its TCP connection.
+func pipe(t testing.TB, cfg Config) (*Conn, net.Conn) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
@@ -23,54 +38,54 @@ func pipe(t testing.TB, cfg Config) (*conn, net.Conn) {
 	require.NoError(t, err)
 	accepted, err := listener.Accept()
 	require.NoError(t, err)
-	var drains sync.WaitGroup
-	c := newConn(accepted, cfg.withDefaults(), &drains, newMetrics(nil))
-	c.uncork()
+	s := server(cfg)
+	c := s.NewConn(accepted, nil)
+	c.Uncork()
 	t.Cleanup(func() {
 		_ = c.Close()
 		_ = peer.Close()
-		drains.Wait()
+		s.Wait()
 	})
 	return c, peer
 }
 
 func TestConn(t *testing.T) {
-	t.Run("holds_back_and_releases_in_order", func(t *testing.T) {
+	t.Run("buffers live messages and flushes them in order", func(t *testing.T) {
 		c, peer := pipe(t, Config{})
-		generation := c.hold()
-		c.deliver(generation, []byte("live "))
-		c.deliver(generation-1, []byte("of an earlier subscription "))
-		c.send([]byte("replayed "))
-		require.True(t, c.release([]byte("end ")))
-		c.deliver(generation, []byte("now"))
+		generation := c.StartBuffering()
+		c.SendLive(generation, []byte("live "))
+		c.SendLive(generation-1, []byte("of an earlier subscription "))
+		c.Send([]byte("replayed "))
+		require.True(t, c.FlushBuffer([]byte("end ")))
+		c.SendLive(generation, []byte("now"))
 		require.NoError(t, c.Close())
 		got, err := io.ReadAll(peer)
 		require.NoError(t, err)
 		require.Equal(t, "replayed end live now", string(got))
 	})
 
-	t.Run("tells_that_too_much_was_held_back", func(t *testing.T) {
+	t.Run("reports that the buffer overflowed", func(t *testing.T) {
 		c, _ := pipe(t, Config{MaxPending: 100})
-		generation := c.hold()
-		c.deliver(generation, make([]byte, 51))
-		c.deliver(generation, make([]byte, 1))
-		require.False(t, c.release(nil))
-		c.hold()
-		require.True(t, c.release(nil))
+		generation := c.StartBuffering()
+		c.SendLive(generation, make([]byte, 51))
+		c.SendLive(generation, make([]byte, 1))
+		require.False(t, c.FlushBuffer(nil))
+		c.StartBuffering()
+		require.True(t, c.FlushBuffer(nil))
 	})
 
-	t.Run("keeps_order_when_the_peer_is_slow", func(t *testing.T) {
+	t.Run("keeps the order when the peer is slow", func(t *testing.T) {
 		c, peer := pipe(t, Config{MaxPending: 64 << 20})
-		require.True(t, c.release(nil))
+		require.True(t, c.FlushBuffer(nil))
 		var sent bytes.Buffer
 		for i := range 40_000 {
 			chunk := bytes.Repeat([]byte{byte(i % 100)}, 300)
 			sent.Write(chunk)
 			switch i % 3 {
 			case 0:
-				c.send(chunk)
+				c.Send(chunk)
 			case 1:
-				c.deliver(c.generation, chunk)
+				c.SendLive(c.live.generation, chunk)
 			default: // gorilla's way in
 				_, err := c.Write(chunk)
 				require.NoError(t, err)
@@ -80,18 +95,18 @@ func TestConn(t *testing.T) {
 		_, err := io.ReadFull(peer, got)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(sent.Bytes(), got))
-		require.NoError(t, c.relief(context.Background()))
+		require.NoError(t, c.WaitBelowLowWater(context.Background()))
 		// The queue is empty again: what follows is written at once.
-		c.send([]byte("after"))
+		c.Send([]byte("after"))
 		_, err = io.ReadFull(peer, got[:5])
 		require.NoError(t, err)
 	})
 
-	t.Run("sends_nothing_after_the_close_message", func(t *testing.T) {
+	t.Run("sends nothing after the close message", func(t *testing.T) {
 		c, peer := pipe(t, Config{CloseGrace: 50 * time.Millisecond})
-		c.close(CloseExpired)
-		c.send([]byte("more"))
-		c.close(CloseSlow)
+		c.CloseWith(expired)
+		c.Send([]byte("more"))
+		c.CloseWith(tooSlow)
 		_, err := c.Write([]byte("more"))
 		require.NoError(t, err)
 		require.NoError(t, peer.SetReadDeadline(time.Now().Add(10*time.Second)))
@@ -99,17 +114,17 @@ func TestConn(t *testing.T) {
 		if err != nil {
 			require.ErrorContains(t, err, "reset")
 		}
-		require.Equal(t, closeMessage(CloseExpired), got)
+		require.Equal(t, expired.message(), got)
 	})
 
-	t.Run("closes_a_peer_that_reads_nothing", func(t *testing.T) {
+	t.Run("closes a peer that reads nothing", func(t *testing.T) {
 		c, peer := pipe(t, Config{MaxPending: 100 << 10, CloseGrace: 50 * time.Millisecond})
-		require.True(t, c.release(nil))
+		require.True(t, c.FlushBuffer(nil))
 		chunk := make([]byte, 10<<10)
 		for !c.isClosing() {
-			c.send(chunk)
+			c.Send(chunk)
 		}
-		require.NoError(t, c.relief(context.Background()), "nobody waits for a connection that ends")
+		require.NoError(t, c.WaitBelowLowWater(context.Background()), "nobody waits for a connection that ends")
 		require.NoError(t, peer.SetReadDeadline(time.Now().Add(10*time.Second)))
 		for !c.isClosed() {
 			// The grace passes without any reading.
@@ -120,18 +135,18 @@ func TestConn(t *testing.T) {
 		}
 	})
 
-	t.Run("drops_nothing_before_it_closes_a_slow_peer", func(t *testing.T) {
+	t.Run("drops nothing before it closes a slow peer", func(t *testing.T) {
 		c, peer := pipe(t, Config{MaxPending: 64 << 10})
-		generation := c.hold()
-		require.True(t, c.release(nil))
+		generation := c.StartBuffering()
+		require.True(t, c.FlushBuffer(nil))
 		var accepted, last []byte
 		for i := 0; !c.isClosing(); i++ {
 			accepted = append(accepted, last...)
-			last = appendMessage(nil, fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", 1000)))
-			c.deliver(generation, last)
+			last = AppendText(nil, fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", 1000)))
+			c.SendLive(generation, last)
 		}
-		c.deliver(generation, last) // too late: the close message is the last
-		expected := append(accepted, closeMessage(CloseSlow)...)
+		c.SendLive(generation, last) // too late: the close message is the last
+		expected := append(accepted, tooSlow.message()...)
 		got := make([]byte, len(expected))
 		_, err := io.ReadFull(peer, got)
 		require.NoError(t, err)
@@ -142,13 +157,13 @@ func TestConn(t *testing.T) {
 		require.Empty(t, rest)
 	})
 
-	t.Run("lets_a_peer_that_reads_slowly_come_to_the_close_message", func(t *testing.T) {
+	t.Run("lets a peer that reads slowly reach the close message", func(t *testing.T) {
 		const grace = 300 * time.Millisecond
 		c, peer := pipe(t, Config{MaxPending: 8 << 20, CloseGrace: grace})
-		require.True(t, c.release(nil))
+		require.True(t, c.FlushBuffer(nil))
 		sent := 8 << 20
-		c.send(make([]byte, sent))
-		c.close(CloseSlow)
+		c.Send(make([]byte, sent))
+		c.CloseWith(tooSlow)
 		began := time.Now()
 		tick := time.NewTicker(grace / 6)
 		defer tick.Stop()
@@ -164,28 +179,28 @@ func TestConn(t *testing.T) {
 		require.Greater(t, time.Since(began), grace)
 	})
 
-	t.Run("works_without_a_descriptor", func(t *testing.T) {
+	t.Run("works without a descriptor", func(t *testing.T) {
 		one, other := net.Pipe()
-		var drains sync.WaitGroup
-		c := newConn(one, Config{}.withDefaults(), &drains, newMetrics(nil))
-		c.uncork()
-		c.send([]byte("hello"))
+		s := server(Config{})
+		c := s.NewConn(one, nil)
+		c.Uncork()
+		c.Send([]byte("hello"))
 		got := make([]byte, 5)
 		_, err := io.ReadFull(other, got)
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(got))
 		require.NoError(t, c.Close())
-		drains.Wait()
+		s.Wait()
 	})
 }
 
-func (c *conn) isClosing() bool {
+func (c *Conn) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closing
 }
 
-func (c *conn) isClosed() bool {
+func (c *Conn) isClosed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closed

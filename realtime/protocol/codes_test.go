@@ -1,4 +1,4 @@
-package realtime
+package protocol
 
 import (
 	"go/ast"
@@ -9,23 +9,25 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/domain"
 )
 
-// TestCloseCodes holds that every close code has a reason that fits a close
-// message, and that its range is that of what the client is to do.
+// TestCloseCodes checks that every close code has a reason that fits a close
+// message, and that its range agrees with what the client is to do.
 func TestCloseCodes(t *testing.T) {
 	names := map[string]bool{}
-	for code, why := range closeReasons {
-		require.NotEmpty(t, why.reason)
-		require.Regexp(t, `^[a-z_]+$`, why.name)
-		require.False(t, names[why.name], why.name)
-		names[why.name] = true
-		require.LessOrEqual(t, len(closeMessage(code)), 2+125)
-		require.Equal(t, strings.Contains(why.reason, "reconnect"), code.Reconnect(), code)
+	for code, why := range CloseReasons {
+		require.NotEmpty(t, why.Reason)
+		require.Regexp(t, `^[a-z_]+$`, why.Name)
+		require.False(t, names[why.Name], why.Name)
+		names[why.Name] = true
+		require.LessOrEqual(t, 2+len(why.Reason), 125)
+		require.Equal(t, strings.Contains(why.Reason, "reconnect"), code.Reconnect(), code)
 	}
-	require.Len(t, closeReasons, len(closeCodesInSource(t)), "every close code needs a reason")
+	require.Len(t, CloseReasons, len(closeCodesInSource(t)), "every close code needs a reason")
 	for _, code := range closeCodesInSource(t) {
-		require.Contains(t, closeReasons, code)
+		require.Contains(t, CloseReasons, code)
 	}
 }
 
@@ -44,16 +46,16 @@ func closeCodesInSource(t *testing.T) (codes []CloseCode) {
 	return codes
 }
 
-// TestRefusals holds that the lists of refusals have all that there are, each
-// code once.
+// TestRefusals checks that the list of refusals is complete and names each code
+// once.
 func TestRefusals(t *testing.T) {
 	listed := map[string]bool{}
-	for _, why := range refusals {
+	for _, why := range Refusals {
 		require.False(t, listed[why.Code], why.Code)
 		require.NotEmpty(t, why.Message)
 		listed[why.Code] = true
 	}
-	for _, why := range upgradeRefusals {
+	for _, why := range []*domain.Error{ErrSubprotocol, ErrOrigin, ErrShuttingDown} {
 		listed[why.Code] = true
 	}
 	found := 0
@@ -67,9 +69,9 @@ func TestRefusals(t *testing.T) {
 		}
 		code := field.Value
 		found++
-		require.True(t, listed[strings.Trim(code.(*ast.BasicLit).Value, `"`)], "%v is in neither list", code)
+		require.True(t, listed[strings.Trim(code.(*ast.BasicLit).Value, `"`)], "%v is in no list", code)
 	}
-	require.Greater(t, found, len(refusals))
+	require.Greater(t, found, len(Refusals))
 }
 
 // nodesOf returns the nodes of one kind in a file of this package.

@@ -1,0 +1,115 @@
+package transport
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/gorilla/websocket"
+	"github.com/olahol/melody"
+)
+
+// Handler is the application's end of a socket. Its methods run on the goroutine
+// that reads the socket, one at a time. None may panic.
+type Handler interface {
+	// Open begins with an upgraded connection, which is corked: see Conn.Uncork.
+	Open(c *Conn)
+	// ReceiveText and ReceiveBinary take the messages of the client.
+	ReceiveText(payload []byte)
+	ReceiveBinary()
+	// Ended is called when the connection is gone. It is the last call.
+	Ended()
+}
+
+// Server upgrades requests to WebSockets.
+type Server struct {
+	cfg     Config
+	melody  *melody.Melody
+	drains  sync.WaitGroup // goroutines that wait for slow clients
+	sockets sync.WaitGroup
+}
+
+// NewServer makes a server of sockets.
+func NewServer(cfg Config) *Server {
+	s := &Server{cfg: cfg, melody: melody.New()}
+	s.melody.Config = &melody.Config{
+		PingPeriod: cfg.Heartbeat, PongWait: 2 * cfg.Heartbeat, // Conn decides when a client is gone
+		WriteWait: writeTimeout, MaxMessageSize: cfg.MaxMessage,
+		MessageBufferSize: 1, // nothing is ever sent through Melody
+	}
+	s.melody.Upgrader = &websocket.Upgrader{
+		ReadBufferSize:  readBuffer,
+		WriteBufferPool: &sync.Pool{}, // control messages are written at once: no socket needs a buffer of its own
+		Subprotocols:    []string{cfg.Subprotocol},
+		CheckOrigin:     func(*http.Request) bool { return true }, // the caller has checked it
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
+			http.Error(w, `{"title":"`+http.StatusText(status)+`","code":"upgrade_required"}`, status)
+		},
+	}
+	s.melody.HandleConnect(func(m *melody.Session) {
+		m.Request = nil // it would be held for as long as the socket lives
+		c := connOf(m)
+		opened := c.opened
+		c.opened = nil
+		c.listen()
+		c.handler.Open(c)
+		close(opened)
+	})
+	s.melody.HandleMessage(func(m *melody.Session, payload []byte) { connOf(m).handler.ReceiveText(payload) })
+	s.melody.HandleMessageBinary(func(m *melody.Session, _ []byte) { connOf(m).handler.ReceiveBinary() })
+	s.melody.HandleDisconnect(func(m *melody.Session) { connOf(m).handler.Ended() })
+	return s
+}
+
+// connOf returns our connection beneath a session, which saves a map per socket.
+func connOf(m *melody.Session) *Conn { return m.WebsocketConnection().NetConn().(*Conn) }
+
+// Upgrade turns the request into a socket and returns once the handler is open.
+// The socket lives on in goroutines of its own, which hold nothing of the
+// request. After an error the request has been answered.
+func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) error {
+	opened, failed := make(chan struct{}), make(chan error, 1)
+	s.sockets.Add(1)
+	go s.serve(&hijacker{w, s, h, opened}, r, failed)
+	select {
+	case <-opened:
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// serve upgrades and reads until the socket ends. What it needs for the upgrade
+// is passed in, so that it is free afterwards.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, failed chan<- error) {
+	defer s.sockets.Done()
+	if err := s.melody.HandleRequest(w, r); err != nil {
+		failed <- err
+	}
+}
+
+// Wait returns when all sockets have ended. No upgrade may begin meanwhile.
+func (s *Server) Wait() {
+	s.sockets.Wait()
+	s.drains.Wait()
+}
+
+// hijacker puts our connection beneath the WebSocket: gorilla takes what Hijack
+// returns for the network connection.
+type hijacker struct {
+	http.ResponseWriter
+	server  *Server
+	handler Handler
+	opened  chan struct{}
+}
+
+func (w *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	conn := w.server.NewConn(c, w.handler)
+	conn.opened = w.opened
+	return conn, rw, nil
+}
