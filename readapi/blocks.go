@@ -33,11 +33,11 @@ func scanBlock(row pgx.CollectableRow) (b blockRow, err error) {
 type listBlocksInput struct {
 	Read
 	Limit
-	Cursor string `query:"cursor" doc:"The next of the page before."`
+	Cursor string `query:"cursor" doc:"The next of the previous page."`
 }
 
-// listBlocks lists whom the caller has blocked, the last one first. There are
-// few of them: they are sorted, not indexed, by when.
+// listBlocks lists the users whom the caller has blocked, most recent first. They are few, so they are sorted and not
+// indexed by time.
 func (r *reads) listBlocks(ctx context.Context, in *listBlocksInput) (*output[web.Page[web.User]], error) {
 	before := int64(math.MaxInt64)
 	if in.Cursor != "" {

@@ -8,17 +8,18 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 	"ping/internal/web"
 )
 
-// A conversation's last message is the timeline's newest that the inbox has
-// counted too: the two are applied apart.
+// A conversation's last message is the newest of the timeline that the inbox has counted too: the two read models are
+// applied separately.
 var conversationColumns = `
 	c.id, c.kind, c.name, c.topic, c.created_at, c.member_count, c.last_seq, c.read_seq, c.unread, c.role, c.active_at,
 	CASE c.kind WHEN 'direct' THEN (
 		SELECT p.user_id FROM inbox.members p WHERE p.conversation_id = c.id AND p.user_id <> $1 LIMIT 1) END,
 	(SELECT count(*) FROM inbox.mentions x WHERE x.conversation_id = c.id AND x.user_id = $1 AND x.seq > c.read_seq),
-	` + removedSince("c.id", "c.last_seq") + `, ` + messageColumns
+	` + eventlog.RemovedSinceSQL("c.id", "c.last_seq", "$1") + `, ` + messageColumns
 
 const lastMessageJoin = `
   LEFT JOIN LATERAL (
@@ -30,7 +31,7 @@ const lastMessageJoin = `
 type conversationRow struct {
 	web.Conversation
 	activeAt time.Time
-	removed  bool // the caller was, which the inbox does not know yet
+	removed  bool // the caller was removed, which the inbox does not have yet
 }
 
 func scanConversation(row pgx.CollectableRow) (c conversationRow, err error) {
@@ -51,9 +52,8 @@ func scanConversation(row pgx.CollectableRow) (c conversationRow, err error) {
 	return c, c.Role.UnmarshalText([]byte(role))
 }
 
-// A user's conversations are all looked at and the newest taken: no row a
-// member changes with each message, which is what an index by activity would
-// need. OFFSET 0 keeps the planner to looking them up one by one.
+// All conversations of a user are read and the newest taken. An index by activity would change one row per member with
+// each message. OFFSET 0 makes the planner look them up one by one.
 var listConversationsSQL = `
 SELECT ` + conversationColumns + `
   FROM (SELECT c.*, m.role, m.read_seq, c.last_ordinal - m.read_ordinal AS unread
@@ -67,7 +67,7 @@ SELECT ` + conversationColumns + `
 type listConversationsInput struct {
 	Read
 	Limit
-	Cursor string `query:"cursor" doc:"The next of the page before."`
+	Cursor string `query:"cursor" doc:"The next of the previous page."`
 }
 
 func (r *reads) listConversations(ctx context.Context, in *listConversationsInput) (*output[web.Page[web.Conversation]], error) {
@@ -92,7 +92,7 @@ func (r *reads) listConversations(ctx context.Context, in *listConversationsInpu
 	return answer(web.Page[web.Conversation]{Items: items, Next: p.Next}, err)
 }
 
-// inboxCursor returns the activity and the id that a page's items come before.
+// inboxCursor returns the activity and the id that precede a page: its items are older.
 func inboxCursor(cursor string) (before time.Time, id domain.ID, err error) {
 	if cursor == "" {
 		return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), id, nil
@@ -108,7 +108,7 @@ func inboxCursor(cursor string) (before time.Time, id domain.ID, err error) {
 	return time.UnixMicro(micros).UTC(), id, nil
 }
 
-// maxMicros keeps a made-up cursor within what Postgres takes for a time.
+// maxMicros keeps the time of a forged cursor within what Postgres accepts.
 const maxMicros = 253_370_764_800_000_000 // the year 9999
 
 var getConversationSQL = `

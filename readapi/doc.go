@@ -1,14 +1,11 @@
-// Package readapi answers the queries of the contract from the read models,
-// and a conversation's own log from the log.
+// Package readapi answers the queries of the contract from the read models. The events of a conversation come from the
+// log.
 //
-// Every list but the inbox is paged by key on an index, so any page costs the
-// same, and what is added meanwhile neither repeats nor hides an item of a later
-// page. The inbox is ordered by activity, which moves: a conversation in which
-// something is sent meanwhile goes to the front, where a client that listens to
-// the stream has it already. A page of it looks at all conversations of the
-// user, a few microseconds each: an index by activity would cost a row a member
-// with each message.
+// Every list except the inbox is paged by key on an index: each page costs the same, and what is added in the meantime
+// neither repeats nor hides an item of a later page. The inbox is ordered by activity, which changes: a conversation in
+// which something is sent in the meantime moves to the front, where a client with an open WebSocket has it already. A
+// page of the inbox reads all conversations of the user, at a few microseconds each. An index by activity would instead
+// cost one row per member with each message.
 //
-// Each operation waits for Ping-Min-Position in the read models that it reads,
-// and no others.
+// Each operation waits for Ping-Min-Position in the read models that it reads, and in no others.
 package readapi

@@ -19,13 +19,11 @@ import (
 	"ping/internal/web"
 )
 
-// exportUser answers all that is stored of the caller, as one JSON object, an
-// Archive, whose conversations' frames are those that are his or about him, and
-// those that name the conversation.
+// exportUser answers everything that is stored about the caller as one JSON object, an Archive. The frames of its
+// conversations are those by the caller or about them, and those that name the conversation.
 //
-// It comes from the log and the identities, which are never behind, page by
-// page: what is in memory does not grow with it. Secrets (the password's and
-// the refresh tokens' hashes) are not in it.
+// It is read page by page from the log and the identities, which are never behind, so it needs little memory. Secrets
+// (the hashes of the password and the refresh tokens) are not in it.
 func (r *reads) exportUser(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
 	caller := web.CallerFrom(ctx).UserID
 	identity, err := r.exportedIdentity(ctx, caller)
@@ -41,31 +39,30 @@ func (r *reads) exportUser(ctx context.Context, _ *struct{}) (*huma.StreamRespon
 		ctx.SetHeader("Content-Disposition", `attachment; filename="ping-export.json"`)
 		ctx.SetHeader("Cache-Control", "no-store")
 		response := http.NewResponseController(humaecho.Unwrap(ctx).Response())
-		_ = response.SetReadDeadline(time.Time{}) // it would end the request; a server without it has none
+		_ = response.SetReadDeadline(time.Time{}) // it would end the request; a server without support has no deadline
 		e := &export{reads: r, user: caller, response: response, out: bufio.NewWriterSize(ctx.BodyWriter(), 32<<10)}
-		if err := e.write(ctx.Context(), identity, user); err != nil {
-			// The connection is cut: a part is never taken for the whole.
+		if err := e.run(ctx.Context(), identity, user); err != nil {
+			// Abort the connection, so that a part is not mistaken for the whole.
 			panic(http.ErrAbortHandler)
 		}
 		_ = response.SetWriteDeadline(time.Time{})
 	}}, nil
 }
 
-// Archive is the shape of an export, for the contract: it is written piece by
-// piece.
+// Archive documents the shape of an export, which is written piece by piece.
 type Archive struct {
 	UserID        domain.ID              `json:"user_id"`
 	ExportedAt    time.Time              `json:"exported_at"`
 	Identity      exportedIdentity       `json:"identity"`
 	Profile       exportedProfile        `json:"profile"`
 	Blocked       []domain.ID            `json:"blocked"`
-	Events        []json.RawMessage      `json:"events" doc:"The frames of the caller's own stream, oldest first."`
-	Conversations []exportedConversation `json:"conversations" doc:"Those that the caller is or was in."`
+	Events        []json.RawMessage      `json:"events" doc:"The frames of the caller's own events, oldest first."`
+	Conversations []exportedConversation `json:"conversations" doc:"The conversations that the caller is or was in."`
 }
 
 type exportedConversation struct {
 	ID     domain.ID         `json:"id"`
-	Events []json.RawMessage `json:"events" doc:"The frames that are the caller's or about him, oldest first."`
+	Events []json.RawMessage `json:"events" doc:"The frames by the caller or about them, oldest first."`
 }
 
 type exportedProfile struct {
@@ -75,7 +72,7 @@ type exportedProfile struct {
 	AvatarURL   string `json:"avatar_url" example:"https://example.org/ada.png"`
 }
 
-// exportOperation describes what streams, which its output does not.
+// exportOperation adds the shape of the answer, which a streamed output does not have.
 func exportOperation(op huma.Operation, registry huma.Registry) huma.Operation {
 	op.Responses = map[string]*huma.Response{"200": {Description: "The archive.", Content: map[string]*huma.MediaType{
 		"application/json": {Schema: registry.Schema(reflect.TypeFor[Archive](), true, "Archive")},
@@ -124,13 +121,13 @@ func (r *reads) userState(ctx context.Context, id domain.ID) (*domain.User, erro
 }
 
 const (
-	// exportPage is how many events or conversations are read at a time.
+	// exportPage is the number of events or conversations that are read at once.
 	exportPage = 200
-	// exportPatience is how long a client may take for a page.
-	exportPatience = 30 * time.Second
+	// exportPageTimeout is how long a client may take to receive a page.
+	exportPageTimeout = 30 * time.Second
 )
 
-// export is an archive on its way to the client.
+// export writes one archive to its client.
 type export struct {
 	reads    *reads
 	user     domain.ID
@@ -138,12 +135,12 @@ type export struct {
 	out      *bufio.Writer
 }
 
-func (e *export) write(ctx context.Context, identity exportedIdentity, user *domain.User) error {
+func (e *export) run(ctx context.Context, identity exportedIdentity, user *domain.User) error {
 	blocked := make([]domain.ID, 0, len(user.Blocked))
 	for id := range user.Blocked {
 		blocked = append(blocked, id)
 	}
-	if err := e.begin(); err != nil {
+	if err := e.startPage(); err != nil {
 		return err
 	}
 	head, err := json.Marshal(map[string]any{
@@ -154,24 +151,26 @@ func (e *export) write(ctx context.Context, identity exportedIdentity, user *dom
 		return err
 	}
 	_, _ = e.out.Write(head[:len(head)-1]) // a bufio.Writer keeps its error for Flush
-	e.text(`,"events":[`)
+	e.write(`,"events":[`)
 	if err := e.events(ctx, e.user); err != nil {
 		return err
 	}
-	e.text(`],"conversations":[`)
+	e.write(`],"conversations":[`)
 	if err := e.conversations(ctx); err != nil {
 		return err
 	}
-	e.text("]}\n")
+	e.write("]}\n")
 	return e.flush()
 }
 
-func (e *export) text(s string) { _, _ = e.out.WriteString(s) }
+func (e *export) write(s string) { _, _ = e.out.WriteString(s) }
 
-// begin begins a page: the client has to take it in time.
-func (e *export) begin() error { return e.response.SetWriteDeadline(time.Now().Add(exportPatience)) }
+// startPage starts the timeout for the next page.
+func (e *export) startPage() error {
+	return e.response.SetWriteDeadline(time.Now().Add(exportPageTimeout))
+}
 
-// flush sends what was gathered.
+// flush sends what is buffered.
 func (e *export) flush() error {
 	if err := e.out.Flush(); err != nil {
 		return err
@@ -188,11 +187,11 @@ func (e *export) conversations(ctx context.Context) error {
 		}
 		for _, id := range joined {
 			after = id
-			e.text(separator + `{"id":"` + id.String() + `","events":[`)
+			e.write(separator + `{"id":"` + id.String() + `","events":[`)
 			if err := e.events(ctx, id); err != nil {
 				return err
 			}
-			e.text(`]}`)
+			e.write(`]}`)
 			separator = ","
 		}
 		if len(joined) < exportPage {
@@ -201,7 +200,7 @@ func (e *export) conversations(ctx context.Context) error {
 	}
 }
 
-// events writes what concerns the user in a stream.
+// events writes the events of a stream that concern the user.
 func (e *export) events(ctx context.Context, stream domain.ID) error {
 	separator := ""
 	for after := int64(0); ; {
@@ -209,11 +208,11 @@ func (e *export) events(ctx context.Context, stream domain.ID) error {
 		if err != nil {
 			return err
 		}
-		if err := e.begin(); err != nil {
+		if err := e.startPage(); err != nil {
 			return err
 		}
 		for _, event := range page {
-			e.text(separator)
+			e.write(separator)
 			_, _ = e.out.Write(event.Frame)
 			separator = ","
 		}

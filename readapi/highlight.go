@@ -6,36 +6,34 @@ import (
 	"unicode/utf8"
 )
 
-// Highlight is a place in a message's body that the query asked for. Places
-// count characters (Unicode code points), so the body can be shown as it is,
-// and nothing in it is markup.
+// Highlight is a range of a message's body that matches the query. Offsets count characters (Unicode code points), so
+// the body can be shown as it is, without markup.
 type Highlight struct {
-	Start int `json:"start" doc:"The place of the first character, from 0. Places count Unicode code points of the body."`
-	End   int `json:"end" doc:"The place behind the last character."`
+	Start int `json:"start" doc:"The offset of the first character, from 0. Offsets count Unicode code points of the body."`
+	End   int `json:"end" doc:"The offset after the last character."`
 }
 
 // Snippet is the part of a body around the first highlight.
 type Snippet struct {
 	Text  string `json:"text" doc:"Plain text, not markup."`
-	Start int    `json:"start" doc:"The place of its first character in the body; take it from a highlight's places to have those in the snippet."`
+	Start int    `json:"start" doc:"The offset of its first character in the body. Subtract it from the offsets of a highlight to get offsets in the snippet."`
 }
 
 const (
 	maxHighlights = 50
 	snippetLength = 160 // characters
-	snippetBefore = 40  // of them before the first highlight, at most
+	snippetBefore = 40  // maximum number of them before the first highlight
 )
 
-// highlight returns where a body has what the terms ask for, in order and
-// without overlaps.
+// highlight returns the ranges of a body that match the terms, in order and without overlaps.
 func highlight(body string, terms []term) []Highlight {
 	all := tokens(body)
 	found := []Highlight{}
 	for i := range all {
 		for _, t := range terms {
 			if t.words == nil {
-				found = append(found, runPlaces(all[i], t.run)...)
-			} else if end := t.follows(all[i:]); end > 0 {
+				found = append(found, runMatches(all[i], t.run)...)
+			} else if end := t.match(all[i:]); end > 0 {
 				found = append(found, Highlight{all[i].start, end})
 			}
 		}
@@ -52,19 +50,19 @@ func highlight(body string, terms []term) []Highlight {
 	return merged[:min(len(merged), maxHighlights)]
 }
 
-// follows returns the place behind the term's words if the text goes on with
-// them, or else 0. Of a word that may go on, all of it belongs to it.
-func (t term) follows(text []token) (end int) {
+// match returns the offset after the term's words if the text begins with them, else 0. Of a word that matches by its
+// prefix, the whole word belongs to the match.
+func (t term) match(text []token) (end int) {
 	at := 0
 	for i, word := range t.words {
 		for at < len(text) && i > 0 && text[at].run {
-			at++ // the index has words and runs apart
+			at++ // the index has words and runs separately
 		}
 		if at == len(text) || text[at].run {
 			return 0
 		}
-		goesOn := t.prefix && i == len(t.words)-1
-		if text[at].text != word && (!goesOn || !strings.HasPrefix(text[at].text, word)) {
+		byPrefix := t.prefix && i == len(t.words)-1
+		if text[at].text != word && (!byPrefix || !strings.HasPrefix(text[at].text, word)) {
 			return 0
 		}
 		end = text[at].end
@@ -73,8 +71,8 @@ func (t term) follows(text []token) (end int) {
 	return end
 }
 
-// runPlaces returns where a token has a run.
-func runPlaces(in token, run string) (places []Highlight) {
+// runMatches returns where a token contains a run.
+func runMatches(in token, run string) (matches []Highlight) {
 	if !in.run {
 		return nil
 	}
@@ -82,15 +80,15 @@ func runPlaces(in token, run string) (places []Highlight) {
 	for text, start := in.text, in.start; ; {
 		at := strings.Index(text, run)
 		if at < 0 {
-			return places
+			return matches
 		}
 		start += utf8.RuneCountInString(text[:at])
-		places = append(places, Highlight{start, start + length})
+		matches = append(matches, Highlight{start, start + length})
 		text, start = text[at+len(run):], start+length
 	}
 }
 
-// snippet returns what is around the first highlight.
+// snippet returns the text around the first highlight.
 func snippet(body string, highlights []Highlight) Snippet {
 	text := []rune(body)
 	start := 0

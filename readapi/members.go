@@ -39,7 +39,7 @@ type listMembersInput struct {
 	Read
 	Limit
 	ConversationID domain.ID `path:"conversation_id"`
-	Cursor         string    `query:"cursor" doc:"The next of the page before."`
+	Cursor         string    `query:"cursor" doc:"The next of the previous page."`
 }
 
 func (r *reads) listMembers(ctx context.Context, in *listMembersInput) (*output[web.Page[ListedMember]], error) {
@@ -53,7 +53,7 @@ func (r *reads) listMembers(ctx context.Context, in *listMembersInput) (*output[
 	found, _ := r.pool.Query(ctx, listMembersSQL, uid(in.ConversationID), uid(after), in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanMember)
 	if err == nil {
-		err = r.member(ctx, in.ConversationID)
+		err = r.requireMember(ctx, in.ConversationID)
 	}
 	return answer(page(rows, in.Limit.Limit, func(m ListedMember) ListedMember { return m },
 		func(m ListedMember) string { return encodeCursor("members", m.UserID.String()) }), err)

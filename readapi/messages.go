@@ -12,11 +12,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 	"ping/internal/web"
 )
 
-// messageColumns select a message of timeline.messages m as the user $1 sees it.
-// Its reactions are in the order in which their emoji sort.
+// messageColumns select a message of timeline.messages m as the user $1 sees it. Its reactions are sorted by emoji.
 const messageColumns = `m.conversation_id, m.seq, m.id, m.author_id, m.sent_at, m.reply_to, m.body,
 	m.mentions, m.edited_at, m.deleted_at, m.pinned_seq, CASE WHEN m.reacted THEN (
 		SELECT json_agg(r) FROM (
@@ -29,7 +29,7 @@ const messageColumns = `m.conversation_id, m.seq, m.id, m.author_id, m.sent_at, 
 
 // messageRow is what messageColumns select.
 type messageRow struct {
-	conversation        *[16]byte // null when there is no message, of an outer join
+	conversation        *[16]byte // null if an outer join found no message
 	seq                 *int64
 	id, author          *[16]byte
 	sentAt              *time.Time
@@ -89,28 +89,28 @@ type listMessagesInput struct {
 	Read
 	Limit
 	ConversationID domain.ID `path:"conversation_id"`
-	Before         string    `query:"before" doc:"A cursor: the messages older than there."`
-	After          string    `query:"after" doc:"A cursor: the messages newer than there, the next ones."`
-	Around         int64     `query:"around" minimum:"1" doc:"A seq: the message there, or the last one before, in the middle of its surroundings."`
+	Before         string    `query:"before" doc:"A cursor; the page has the next older messages."`
+	After          string    `query:"after" doc:"A cursor; the page has the next newer messages."`
+	Around         int64     `query:"around" minimum:"1" doc:"A seq; the page has the message with it, or the last one before it, and messages on both sides."`
 }
 
-// MessagePage is a page of history, newest first whichever way it was asked for.
+// MessagePage is a page of history, newest first in both directions.
 type MessagePage struct {
 	Items    []web.Message `json:"items" nullable:"false"`
-	Next     *string       `json:"next" doc:"Goes on in the same direction: pass it as after if this page was asked for with after, else as before. Null at the end."`
-	Previous *string       `json:"previous" doc:"Turns around: pass it as before if this page was asked for with after, else as after. It also finds what is sent later. Null on an empty page."`
+	Next     *string       `json:"next" doc:"Continues in the same direction: pass it as after if this page was requested with after, else as before. Null at the end."`
+	Previous *string       `json:"previous" doc:"Reverses the direction: pass it as before if this page was requested with after, else as after. It also finds messages that are sent later. Null on an empty page."`
 }
 
 var errOneDirection = &domain.Error{Kind: domain.Unprocessable, Code: "validation", Message: "Send at most one of before, after and around."}
 
 func (r *reads) listMessages(ctx context.Context, in *listMessagesInput) (*output[MessagePage], error) {
-	asked := 0
-	for _, is := range []bool{in.Before != "", in.After != "", in.Around != 0} {
-		if is {
-			asked++
+	directions := 0
+	for _, given := range []bool{in.Before != "", in.After != "", in.Around != 0} {
+		if given {
+			directions++
 		}
 	}
-	if asked > 1 {
+	if directions > 1 {
 		return nil, errOneDirection
 	}
 	from, err := messageCursor(in.Before + in.After)
@@ -130,13 +130,12 @@ func (r *reads) listMessages(ctx context.Context, in *listMessagesInput) (*outpu
 		p, err = r.messagesBefore(ctx, in.ConversationID, from, in.Limit.Limit)
 	}
 	if err == nil {
-		err = r.member(ctx, in.ConversationID)
+		err = r.requireMember(ctx, in.ConversationID)
 	}
 	return answer(p, err)
 }
 
-// messageCursor returns the seq that a cursor stands for; without a cursor,
-// one beyond all.
+// messageCursor returns the seq of a cursor; without a cursor, one after all messages.
 func messageCursor(cursor string) (int64, error) {
 	if cursor == "" {
 		return math.MaxInt64, nil
@@ -178,8 +177,7 @@ func (r *reads) messagesAfter(ctx context.Context, conversation domain.ID, seq i
 	return p, err
 }
 
-// messagePage reads a page in the order of the statement, and where it leads
-// on and back.
+// messagePage reads a page in the order of the statement, with its cursors.
 func (r *reads) messagePage(ctx context.Context, sql string, conversation domain.ID, seq int64, limit int) (p MessagePage, err error) {
 	if p.Items, err = r.messages(ctx, sql, conversation, seq, limit+1); err != nil {
 		return p, err
@@ -194,8 +192,7 @@ func (r *reads) messagePage(ctx context.Context, sql string, conversation domain
 	return p, nil
 }
 
-// messagesAround gives half of the page to what is newer than seq, or less if
-// there is less, and the rest to what is not.
+// messagesAround fills up to half of the page with messages newer than seq, and the rest with others.
 func (r *reads) messagesAround(ctx context.Context, conversation domain.ID, seq int64, limit int) (MessagePage, error) {
 	newer, err := r.messages(ctx, messagesAfterSQL, conversation, seq, limit/2)
 	if err != nil {
@@ -211,13 +208,11 @@ func (r *reads) messagesAround(ctx context.Context, conversation domain.ID, seq 
 	return older, nil
 }
 
-// The log knows where the message of an id is; the timeline has no index for
-// the sake of this one read.
-const getMessageSQL = `
+// The log has an index of ids; the timeline needs none for this one read.
+var getMessageSQL = `
 SELECT ` + messageColumns + `
-  FROM log.events e
-  JOIN timeline.messages m ON m.conversation_id = e.stream AND m.seq = e.version
- WHERE e.id = $2 AND e.stream = $3`
+  FROM timeline.messages m
+ WHERE m.conversation_id = $3 AND m.seq = ` + eventlog.VersionSQL("$3", "$2")
 
 type getMessageInput struct {
 	Read
@@ -232,7 +227,7 @@ func (r *reads) getMessage(ctx context.Context, in *getMessageInput) (*tagged[we
 	}
 	m, err := r.message(ctx, web.CallerFrom(ctx).UserID, in.ConversationID, in.MessageID)
 	if err == nil || errors.Is(err, domain.ErrMessageNotFound) {
-		err = cmp.Or(r.member(ctx, in.ConversationID), err)
+		err = cmp.Or(r.requireMember(ctx, in.ConversationID), err)
 	}
 	return tag(in.IfNoneMatch, m, err)
 }

@@ -8,10 +8,10 @@ import (
 	"ping/internal/web"
 )
 
-var errCursor = &domain.Error{Kind: domain.Unprocessable, Code: "cursor_invalid", Message: "A cursor is the next or previous of a page of the same list, as it was."}
+var errCursor = &domain.Error{Kind: domain.Unprocessable, Code: "cursor_invalid", Message: "A cursor is the next or previous of a page of the same list, unchanged."}
 
-// encodeCursor makes an opaque cursor of the keys that a page ends with. The
-// list's name keeps cursors of different lists apart.
+// encodeCursor makes an opaque cursor of the keys of a page's last item. The list's name distinguishes the cursors of
+// different lists.
 func encodeCursor(list string, keys ...string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(list + "\n" + strings.Join(keys, "\n")))
 }
@@ -29,8 +29,7 @@ func decodeCursor(list, cursor string, n int) ([]string, error) {
 	return parts[1:], nil
 }
 
-// decodeIDCursor returns the id that a page ended with; the zero ID for the
-// first page, which has no cursor.
+// decodeIDCursor returns the id of the previous page's last item; the zero ID without a cursor.
 func decodeIDCursor(list, cursor string) (id domain.ID, err error) {
 	if cursor == "" {
 		return id, nil
@@ -42,8 +41,7 @@ func decodeIDCursor(list, cursor string) (id domain.ID, err error) {
 	return id, nil
 }
 
-// page makes a page of rows that were read with one more than the limit, to
-// know whether there is a next page.
+// page makes a page of rows that were read with one more than the limit: the extra row shows that there is a next page.
 func page[R, T any](rows []R, limit int, item func(R) T, cursor func(R) string) web.Page[T] {
 	p := web.Page[T]{Items: make([]T, 0, min(len(rows), limit))}
 	if len(rows) > limit {

@@ -20,10 +20,10 @@ type listPinsInput struct {
 	Read
 	Limit
 	ConversationID domain.ID `path:"conversation_id"`
-	Cursor         string    `query:"cursor" doc:"The next of the page before."`
+	Cursor         string    `query:"cursor" doc:"The next of the previous page."`
 }
 
-// listPins lists the pinned messages, the one pinned last first.
+// listPins lists the pinned messages, most recently pinned first.
 func (r *reads) listPins(ctx context.Context, in *listPinsInput) (*output[web.Page[web.Message]], error) {
 	before := int64(math.MaxInt64)
 	if in.Cursor != "" {
@@ -41,7 +41,7 @@ func (r *reads) listPins(ctx context.Context, in *listPinsInput) (*output[web.Pa
 	found, _ := r.pool.Query(ctx, listPinsSQL, uid(web.CallerFrom(ctx).UserID), uid(in.ConversationID), before, in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanMessage)
 	if err == nil {
-		err = r.member(ctx, in.ConversationID)
+		err = r.requireMember(ctx, in.ConversationID)
 	}
 	return answer(page(rows, in.Limit.Limit, messageRow.message,
 		func(m messageRow) string { return encodeCursor("pins", strconv.FormatInt(*m.pinnedSeq, 10)) }), err)

@@ -21,11 +21,10 @@ type listPresenceInput struct {
 	Read
 	Limit
 	ConversationID domain.ID `path:"conversation_id"`
-	Cursor         string    `query:"cursor" doc:"The next of the page before."`
+	Cursor         string    `query:"cursor" doc:"The next of the previous page."`
 }
 
-// listPresence lists how the members are seen, ordered by id. Across a block
-// everyone is offline.
+// listPresence lists the presence of the members, ordered by id. Across a block, users appear offline.
 func (r *reads) listPresence(ctx context.Context, in *listPresenceInput) (*output[web.Page[ephemeral.Presence]], error) {
 	after, err := decodeIDCursor("presence", in.Cursor)
 	if err != nil {
@@ -39,19 +38,19 @@ func (r *reads) listPresence(ctx context.Context, in *listPresenceInput) (*outpu
 		return user, row.Scan((*[16]byte)(&user))
 	})
 	if err == nil {
-		err = r.member(ctx, in.ConversationID)
+		err = r.requireMember(ctx, in.ConversationID)
 	}
 	if err != nil {
 		return nil, err
 	}
-	seen, err := r.look(ctx, members)
+	seen, err := r.presence(ctx, members)
 	return answer(page(seen, in.Limit.Limit, func(p ephemeral.Presence) ephemeral.Presence { return p },
 		func(p ephemeral.Presence) string { return encodeCursor("presence", p.UserID.String()) }), err)
 }
 
-// look reads how the caller sees users. Blocks are asked of the log, and last:
-// who has just blocked the caller is not seen any more, whatever lags.
-func (r *reads) look(ctx context.Context, users []domain.ID) ([]ephemeral.Presence, error) {
+// presence reads the presence of users as the caller may see it. Blocks are read last and from the log, so a new block
+// takes effect at once.
+func (r *reads) presence(ctx context.Context, users []domain.ID) ([]ephemeral.Presence, error) {
 	seen, err := r.ephemeral.Look(ctx, users)
 	if err != nil {
 		return nil, err

@@ -9,39 +9,35 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"ping/domain"
+	"ping/internal/eventlog"
 	"ping/internal/web"
 )
 
-// What a search finds is ordered in windows: the newest searchWindow messages
-// that match, best first, then the next ones. So whatever is searched for, so
-// many are ranked for a page and no more, and all are found in the end.
+// Matches are ordered in windows: the newest searchWindow matches, best first, then the next window. This bounds how many
+// messages are ranked per page, and all matches are found in the end.
 //
-// Within a window a message ranks by how often and how close together it has
-// the words, and by when it was sent: twice as relevant is as good as 90 days
-// newer. That difference is the same at any time, so the order of two messages
-// only changes when one is edited.
+// Within a window a message ranks by how often and how close together it has the words, and by its time: twice as
+// relevant equals 90 days newer. That difference does not change with time, so the order of two messages changes only
+// when one is edited.
 const searchWindow = 400
 
-// searchTimeout bounds a search that nothing else does: very common words in
-// very long histories.
+// searchTimeout bounds searches for very common words in very long histories.
 const searchTimeout = "1s"
 
 var errSearchTooBroad = &domain.Error{Kind: domain.Unprocessable, Code: "search_too_broad", Message: "This search takes too long; add a word, or name a conversation."}
 
-// The index is looked up once for each conversation of the caller, with the
-// words as the index has them there. IS NOT DISTINCT FROM keeps the planner
-// from reading all of the conversation by its key instead.
+// The index is searched once per conversation of the caller, for the words in their indexed form. IS NOT DISTINCT FROM
+// keeps the planner from reading the whole conversation by its key instead.
 //
-// $1 caller, $2 conversation or null, $3 and $4 the words and the runs (see
-// tsqueries), $5 author or null, $6 and $7 the times, $8-$10 and $11-$13 the
-// window's ends, the upper one exclusive, $14 its size, $15-$17 the last one of
-// the page before, $18 the limit.
+// $1 caller, $2 conversation or null, $3 and $4 the words and the runs (see tsqueries), $5 author or null, $6 and $7 the
+// times, $8-$10 and $11-$13 the bounds of the window, the upper one exclusive, $14 its size, $15-$17 the last hit of the
+// previous page, $18 the limit.
 const searchSQL = `
-WITH asked AS MATERIALIZED (
+WITH terms AS MATERIALIZED (
     SELECT concat_ws(' & ', nullif(regexp_replace(to_tsquery('simple', $3)::text, '''([^'']+)''', '''@\1''', 'g'), ''), nullif($4, '')) AS words
 ), visible AS MATERIALIZED (
     SELECT m.conversation_id, replace(a.words, '@', search.scope(m.conversation_id))::tsquery AS query
-      FROM inbox.members m CROSS JOIN asked a
+      FROM inbox.members m CROSS JOIN terms a
      WHERE m.user_id = $1 AND m.removed_seq IS NULL AND ($2::uuid IS NULL OR m.conversation_id = $2)
 ), candidates AS MATERIALIZED (
     SELECT s.conversation_id, s.seq, s.sent_at, v.query
@@ -67,13 +63,13 @@ SELECT r.conversation_id, r.seq, r.score, (SELECT count(*) FROM candidates),
  ORDER BY r.score DESC, r.conversation_id DESC, r.seq DESC
  LIMIT $18`
 
-// hit is a message that was found.
+// hit is a message that matches.
 type hit struct {
 	conversation   [16]byte
 	seq            int64
 	score          float64
-	window         int // how many messages its window has
-	newest, oldest place
+	window         int // number of messages of its window
+	newest, oldest sortKey
 }
 
 func scanHit(row pgx.CollectableRow) (h hit, err error) {
@@ -81,37 +77,35 @@ func scanHit(row pgx.CollectableRow) (h hit, err error) {
 		&h.newest.sentAt, &h.newest.conversation, &h.newest.seq, &h.oldest.sentAt, &h.oldest.conversation, &h.oldest.seq)
 }
 
-// The hits' messages as the timeline has them, but for conversations that the
-// caller was removed from just now.
+// The messages of the hits, without those of conversations from which the caller was just removed.
 var hitMessagesSQL = `
 SELECT ` + messageColumns + `
   FROM unnest($2::uuid[], $3::bigint[]) AS h (conversation_id, seq)
   JOIN timeline.messages m ON m.conversation_id = h.conversation_id AND m.seq = h.seq
   JOIN inbox.conversations c ON c.id = h.conversation_id
- WHERE NOT ` + removedSince("c.id", "c.last_seq")
+ WHERE NOT ` + eventlog.RemovedSinceSQL("c.id", "c.last_seq", "$1")
 
 type searchInput struct {
 	Read
 	Limit
-	Query          string    `query:"q" required:"true" minLength:"1" maxLength:"200" doc:"The words that a message must have, in any order and case; the last one may be the beginning of a word. \"Words in quotes\" follow one another. Chinese, Japanese, Korean, Thai and the like, and emoji, are found by any part of the text."`
-	ConversationID domain.ID `query:"conversation_id" doc:"Only what was said there."`
-	AuthorID       domain.ID `query:"author_id" doc:"Only what this user said."`
-	After          time.Time `query:"after" doc:"Only what was sent then or later."`
-	Before         time.Time `query:"before" doc:"Only what was sent earlier."`
-	Cursor         string    `query:"cursor" doc:"The next of the page before; with the same q and filters."`
+	Query          string    `query:"q" required:"true" minLength:"1" maxLength:"200" doc:"The words that a message must have, in any order and case; the last one may be the beginning of a word. \"Words in quotes\" must follow one another. Chinese, Japanese, Korean, Thai and similar scripts, and emoji, match any part of the text."`
+	ConversationID domain.ID `query:"conversation_id" doc:"Search this conversation only."`
+	AuthorID       domain.ID `query:"author_id" doc:"Messages of this user only."`
+	After          time.Time `query:"after" doc:"Messages sent at this time or later."`
+	Before         time.Time `query:"before" doc:"Messages sent before this time."`
+	Cursor         string    `query:"cursor" doc:"The next of the previous page; with the same q and filters."`
 }
 
-// FoundMessage is a message that a search found.
+// FoundMessage is a match of a search.
 type FoundMessage struct {
 	Message    web.Message `json:"message"`
-	Highlights []Highlight `json:"highlights" nullable:"false" doc:"Where the body has what was searched for, in order, the first 50."`
+	Highlights []Highlight `json:"highlights" nullable:"false" doc:"The first 50 ranges of the body that match, in order."`
 	Snippet    Snippet     `json:"snippet"`
 }
 
-// search finds messages in the conversations that the caller is in now. A page
-// may have fewer items than its limit although there is a next one. What is
-// sent between two pages neither repeats nor hides anything; a message that is
-// edited meanwhile may be missed or come twice.
+// search finds messages in the conversations that the caller is in now. A page may have fewer items than its limit even if
+// there is a next one. Messages sent between two pages neither repeat nor hide a match. A message edited between two
+// pages may be missed or returned twice.
 func (r *reads) search(ctx context.Context, in *searchInput) (*output[web.Page[FoundMessage]], error) {
 	terms, err := parseTerms(in.Query)
 	if err != nil {
@@ -125,12 +119,12 @@ func (r *reads) search(ctx context.Context, in *searchInput) (*output[web.Page[F
 		return nil, err
 	}
 	if !in.ConversationID.IsZero() {
-		if err := r.member(ctx, in.ConversationID); err != nil {
+		if err := r.requireMember(ctx, in.ConversationID); err != nil {
 			return nil, err
 		}
 	}
 	found := web.Page[FoundMessage]{Items: []FoundMessage{}}
-	if len(terms) == 0 { // signs alone
+	if len(terms) == 0 { // only punctuation
 		return answer(found, nil)
 	}
 	hits, err := r.hits(ctx, in, terms, from)
@@ -142,12 +136,12 @@ func (r *reads) search(ctx context.Context, in *searchInput) (*output[web.Page[F
 	return answer(found, err)
 }
 
-// hits returns a page of hits and one more, if there is.
+// hits returns a page of hits, plus one if there are more.
 func (r *reads) hits(ctx context.Context, in *searchInput, terms []term, from searchCursor) (hits []hit, err error) {
 	words, runs := tsqueries(terms)
 	before := in.Before
 	if before.IsZero() {
-		before = beyondAll.sentAt
+		before = afterAll.sentAt
 	}
 	batch := &pgx.Batch{} // one round trip, and one transaction
 	batch.Queue(`SELECT set_config('statement_timeout', $1, true)`, searchTimeout)
@@ -173,8 +167,8 @@ func tooBroad(err error) error {
 	return err
 }
 
-// foundMessages returns the hits' messages in the order of the hits. The
-// timeline may know of a deletion first: what it calls deleted is not found.
+// foundMessages returns the messages of the hits, in their order. The timeline may have applied a deletion before the
+// search index: messages that it has as deleted are omitted.
 func (r *reads) foundMessages(ctx context.Context, hits []hit, terms []term) ([]FoundMessage, error) {
 	found := make([]FoundMessage, 0, len(hits))
 	if len(hits) == 0 {
@@ -209,7 +203,7 @@ func (r *reads) foundMessages(ctx context.Context, hits []hit, terms []term) ([]
 	return found, nil
 }
 
-// orNull is how an ID that may be left out goes to Postgres.
+// orNull is the form of an optional ID in Postgres.
 func orNull(id domain.ID) *[16]byte {
 	if id.IsZero() {
 		return nil

@@ -8,27 +8,27 @@ import (
 	"ping/domain"
 )
 
-// place is where a message stands among all, by when it was sent.
-type place struct {
+// sortKey orders messages by time.
+type sortKey struct {
 	sentAt       time.Time
 	conversation [16]byte
 	seq          int64
 }
 
-// beyondAll comes after every message.
-var beyondAll = place{sentAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+// afterAll is greater than the key of every message.
+var afterAll = sortKey{sentAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
 
-// searchCursor says where a page of a search begins: with a window, or within
-// one, whose ends are fixed from its first page on.
+// searchCursor is where a page of a search begins: at the beginning of a window, or inside one. The bounds of a window are
+// fixed by its first page.
 type searchCursor struct {
-	upper, lower place // the window's messages come before upper, and not before lower
+	upper, lower sortKey // lower <= messages of the window < upper
 	inside       bool
-	score        float64 // of the last hit of the page before
-	last         place   // and what it is
+	score        float64 // of the last hit of the previous page
+	last         sortKey // of the same hit
 }
 
-// size is how many messages the window may have. What was still on its way
-// when the window began may have come into it since.
+// size bounds the number of messages in the window. Messages that were not indexed yet when the window began may have
+// been added to it since.
 func (c searchCursor) size() int {
 	if c.inside {
 		return 2 * searchWindow
@@ -36,11 +36,11 @@ func (c searchCursor) size() int {
 	return searchWindow
 }
 
-// page cuts a page off the hits, and returns where the next one begins.
+// page limits the hits to a page, and returns the cursor of the next one.
 func (c searchCursor) page(hits []hit, limit int) ([]hit, *string) {
 	next := c
 	if !c.inside && len(hits) > 0 {
-		if c.upper == beyondAll {
+		if c.upper == afterAll {
 			next.upper = hits[0].newest
 			next.upper.seq++
 		}
@@ -55,7 +55,7 @@ func (c searchCursor) page(hits []hit, limit int) ([]hit, *string) {
 		last := hits[limit-1]
 		keys := append(next.upper.keys(), next.lower.keys()...)
 		keys = append(keys, strconv.FormatFloat(last.score, 'g', -1, 64))
-		cursor = encodeCursor("search", append(keys, place{conversation: last.conversation, seq: last.seq}.keys()...)...)
+		cursor = encodeCursor("search", append(keys, sortKey{conversation: last.conversation, seq: last.seq}.keys()...)...)
 	case !next.lower.sentAt.IsZero():
 		cursor = encodeCursor("search on", next.lower.keys()...)
 	default:
@@ -64,31 +64,31 @@ func (c searchCursor) page(hits []hit, limit int) ([]hit, *string) {
 	return hits, &cursor
 }
 
-func (p place) keys() []string {
-	id := domain.ID(p.conversation)
-	return []string{strconv.FormatInt(p.sentAt.UnixMicro(), 10), id.String(), strconv.FormatInt(p.seq, 10)}
+func (k sortKey) keys() []string {
+	id := domain.ID(k.conversation)
+	return []string{strconv.FormatInt(k.sentAt.UnixMicro(), 10), id.String(), strconv.FormatInt(k.seq, 10)}
 }
 
-func parsePlace(keys []string) (p place, err error) {
+func parseSortKey(keys []string) (k sortKey, err error) {
 	id := domain.ID{}
 	micros, err := strconv.ParseInt(keys[0], 10, 64)
 	if err != nil || micros < -maxMicros || micros > maxMicros || id.UnmarshalText([]byte(keys[1])) != nil {
-		return p, errCursor
+		return k, errCursor
 	}
-	if p.seq, err = strconv.ParseInt(keys[2], 10, 64); err != nil {
-		return p, errCursor
+	if k.seq, err = strconv.ParseInt(keys[2], 10, 64); err != nil {
+		return k, errCursor
 	}
-	p.sentAt, p.conversation = time.UnixMicro(micros).UTC(), id
-	return p, nil
+	k.sentAt, k.conversation = time.UnixMicro(micros).UTC(), id
+	return k, nil
 }
 
 func decodeSearchCursor(cursor string) (c searchCursor, err error) {
-	c = searchCursor{upper: beyondAll, score: math.Inf(1)}
+	c = searchCursor{upper: afterAll, score: math.Inf(1)}
 	if cursor == "" {
 		return c, nil
 	}
 	if keys, err := decodeCursor("search on", cursor, 3); err == nil {
-		c.upper, err = parsePlace(keys)
+		c.upper, err = parseSortKey(keys)
 		return c, err
 	}
 	keys, err := decodeCursor("search", cursor, 10)
@@ -96,12 +96,12 @@ func decodeSearchCursor(cursor string) (c searchCursor, err error) {
 		return c, err
 	}
 	c.inside = true
-	for i, p := range []*place{&c.upper, &c.lower} {
-		if *p, err = parsePlace(keys[i*3:]); err != nil {
+	for i, k := range []*sortKey{&c.upper, &c.lower} {
+		if *k, err = parseSortKey(keys[i*3:]); err != nil {
 			return c, err
 		}
 	}
-	if c.last, err = parsePlace(keys[7:]); err != nil {
+	if c.last, err = parseSortKey(keys[7:]); err != nil {
 		return c, err
 	}
 	if c.score, err = strconv.ParseFloat(keys[6], 64); err != nil || math.IsNaN(c.score) {

@@ -9,8 +9,7 @@ import (
 	"ping/domain"
 )
 
-// The bounds of what is searched for. Each term is a look-up in the index of
-// each conversation.
+// The bounds of a query. Each term is looked up in the index once per conversation.
 const (
 	maxQuery = 200 // characters
 	maxTerms = 20
@@ -21,17 +20,16 @@ var (
 	errSearchTerms = &domain.Error{Kind: domain.Unprocessable, Code: "validation", Message: "q has at most 20 words; leave some out."}
 )
 
-// unspaced are the scripts that put no spaces between words, and emoji: of
-// them any sequence is found, not words. The projection search has the same
-// list.
+// unspaced are the scripts without spaces between words, and emoji: any sequence of them is found, not words. The
+// projection search has the same list.
 var unspaced = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x0E00, Hi: 0x0FFF, Stride: 1}, // Thai, Lao, Tibetan
 		{Lo: 0x1000, Hi: 0x109F, Stride: 1}, // Myanmar
-		{Lo: 0x1100, Hi: 0x11FF, Stride: 1}, // Hangul, whose endings hang on the words
+		{Lo: 0x1100, Hi: 0x11FF, Stride: 1}, // Hangul, whose suffixes are attached to words
 		{Lo: 0x1780, Hi: 0x17FF, Stride: 1}, // Khmer
 		{Lo: 0x2600, Hi: 0x27BF, Stride: 1}, // symbols that are emoji
-		{Lo: 0x2E80, Hi: 0x2FDF, Stride: 1}, // Han, kana, bopomofo, from here on
+		{Lo: 0x2E80, Hi: 0x2FDF, Stride: 1}, // from here on Han, kana, bopomofo
 		{Lo: 0x3005, Hi: 0x3007, Stride: 1},
 		{Lo: 0x3031, Hi: 0x3035, Stride: 1},
 		{Lo: 0x3041, Hi: 0x3096, Stride: 1},
@@ -60,17 +58,17 @@ type token struct {
 	run        bool
 }
 
-// tokens returns the words and runs of a text, in order. All else separates.
+// tokens returns the words and runs of a text, in order. Everything else separates them.
 func tokens(text string) (all []token) {
 	const (
 		nothing = iota
 		word
 		run
 	)
-	kind, start, begin, place := nothing, 0, 0, 0
+	kind, start, startByte, offset := nothing, 0, 0, 0
 	end := func(at int) {
-		if t := text[begin:at]; kind == run || (kind == word && strings.ContainsFunc(t, isAlphanumeric)) {
-			all = append(all, token{strings.ToLower(t), start, place, kind == run})
+		if t := text[startByte:at]; kind == run || (kind == word && strings.ContainsFunc(t, isAlphanumeric)) {
+			all = append(all, token{strings.ToLower(t), start, offset, kind == run})
 		}
 	}
 	for at, r := range text {
@@ -83,9 +81,9 @@ func tokens(text string) (all []token) {
 		}
 		if is != kind {
 			end(at)
-			kind, start, begin = is, place, at
+			kind, start, startByte = is, offset, at
 		}
-		place++
+		offset++
 	}
 	end(len(text))
 	return all
@@ -93,18 +91,15 @@ func tokens(text string) (all []token) {
 
 func isAlphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 
-// term is something that a message must have: words that follow one another,
-// or a run.
+// term is what a message must contain: words that follow one another, or a run.
 type term struct {
 	words  []string
-	prefix bool // the last word may go on
+	prefix bool // the last word is the beginning of a word
 	run    string
 }
 
-// parseTerms returns what a query asks for, all of which must be there. What is
-// in quotes, and what was written without a space, has to follow one another.
-// The query's last word may be the beginning of one: people search while they
-// type.
+// parseTerms returns the terms of a query, all of which must match. Words in quotes, and words written without a space
+// between them, must follow one another. The last word may be incomplete, because people search while they type.
 func parseTerms(q string) (terms []term, err error) {
 	if !storable(q) || utf8.RuneCountInString(q) > maxQuery {
 		return nil, errSearchQuery
@@ -132,8 +127,7 @@ func parseTerms(q string) (terms []term, err error) {
 	return terms, nil
 }
 
-// chunkTerms returns the terms of a text that belongs together: its words,
-// between runs, follow one another.
+// chunkTerms returns the terms of a text without spaces or in quotes: its words between runs must follow one another.
 func chunkTerms(text string) (terms []term) {
 	var words []string
 	flush := func() {
@@ -154,9 +148,8 @@ func chunkTerms(text string) (terms []term) {
 	return terms
 }
 
-// tsqueries returns the terms as two tsqueries: of the words, still to be
-// brought into the form that the index has them in, and of the runs, in pairs
-// of characters as they are indexed, each with an @ where the scope goes.
+// tsqueries returns the terms as two tsqueries. The query of the words still has to be converted to their indexed form.
+// The query of the runs has pairs of characters, as they are indexed, each with an @ in place of the scope.
 func tsqueries(terms []term) (words, runs string) {
 	var w, r []string
 	for _, t := range terms {
@@ -173,7 +166,7 @@ func tsqueries(terms []term) (words, runs string) {
 	return strings.Join(w, " & "), strings.Join(r, " & ")
 }
 
-// runQuery looks for a run by every second of its pairs, and its last one.
+// runQuery matches a run by every second one of its pairs, and the last.
 func runQuery(run []rune) string {
 	if len(run) == 1 {
 		return "'@" + string(run) + "':*"

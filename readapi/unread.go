@@ -3,14 +3,15 @@ package readapi
 import (
 	"context"
 
+	"ping/internal/eventlog"
 	"ping/internal/web"
 )
 
-// Unread is what a badge shows.
+// Unread is the total of a user's unread messages.
 type Unread struct {
 	UnreadCount    int64 `json:"unread_count" doc:"Unread messages in all conversations." example:"7"`
-	UnreadMentions int64 `json:"unread_mentions" doc:"Those of them that mention the caller." example:"1"`
-	Conversations  int64 `json:"conversations" doc:"In how many conversations something is unread." example:"2"`
+	UnreadMentions int64 `json:"unread_mentions" doc:"The unread messages that mention the caller." example:"1"`
+	Conversations  int64 `json:"conversations" doc:"The number of conversations with unread messages." example:"2"`
 }
 
 var unreadSQL = `
@@ -20,11 +21,11 @@ SELECT coalesce(sum(u.unread), 0)::bigint, coalesce(sum(u.mentions), 0)::bigint,
                  WHERE x.conversation_id = m.conversation_id AND x.user_id = m.user_id AND x.seq > m.read_seq) AS mentions
           FROM inbox.members m
          CROSS JOIN LATERAL (SELECT * FROM inbox.conversations WHERE id = m.conversation_id OFFSET 0) AS c
-         WHERE m.user_id = $1 AND m.removed_seq IS NULL AND NOT ` + removedSince("m.conversation_id", "c.last_seq") + `) AS u`
+         WHERE m.user_id = $1 AND m.removed_seq IS NULL AND NOT ` + eventlog.RemovedSinceSQL("m.conversation_id", "c.last_seq", "$1") + `) AS u`
 
 type getUnreadInput struct{ Read }
 
-// getUnread adds up what is unread, without a list of where.
+// getUnread adds up the unread messages of all conversations.
 func (r *reads) getUnread(ctx context.Context, in *getUnreadInput) (*output[Unread], error) {
 	if err := r.wait(ctx, in.Read, inbox); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const userColumns = `u.id, u.display_name, u.handle, u.bio, u.avatar_url, u.eras
 type userRow struct {
 	web.User
 	id   [16]byte
-	sort string // what the list is sorted by, as the index orders it
+	sort string // the list's sort key, as the index has it
 }
 
 func (u *userRow) targets() []any {
@@ -55,7 +55,7 @@ type getMeInput struct {
 func (r *reads) getMe(ctx context.Context, in *getMeInput) (*tagged[web.User], error) {
 	u, found, err := r.user(ctx, in.Read, web.CallerFrom(ctx).UserID)
 	if err == nil && !found {
-		// The token says that the caller exists; the directory will soon.
+		// The token proves that the caller exists; the directory lags behind.
 		err = checkpoint.ErrBehind
 	}
 	return tag(in.IfNoneMatch, u, err)
@@ -73,8 +73,8 @@ func (r *reads) user(ctx context.Context, in Read, id domain.ID) (u web.User, fo
 	return row.user(), err == nil, err
 }
 
-// A prefix is a range of the index: U+10FFFF comes after every character that
-// a name can go on with. An erased user has an empty name, which no prefix finds.
+// A prefix is a range of the index: U+10FFFF sorts after every other character of a name. An erased user has an empty
+// name, which no prefix matches.
 const (
 	findByNameSQL = `
 SELECT ` + userColumns + `, lower(u.display_name)
@@ -98,8 +98,8 @@ SELECT ` + userColumns + `, u.handle
 type findUsersInput struct {
 	Read
 	Limit
-	Query  string `query:"query" required:"true" minLength:"1" maxLength:"100" doc:"How the display name begins, in any case; after an @, how the handle does." example:"ad"`
-	Cursor string `query:"cursor" doc:"The next of the page before."`
+	Query  string `query:"query" required:"true" minLength:"1" maxLength:"100" doc:"The beginning of the display name, in any case; after an @, that of the handle." example:"ad"`
+	Cursor string `query:"cursor" doc:"The next of the previous page."`
 }
 
 var errQuery = &domain.Error{Kind: domain.Unprocessable, Code: "validation", Message: "query is Unicode text without NUL characters."}
@@ -132,5 +132,5 @@ func (r *reads) findUsers(ctx context.Context, in *findUsersInput) (*output[web.
 		func(u userRow) string { return encodeCursor(list, u.sort, domain.ID(u.id).String()) }), err)
 }
 
-// storable reports whether Postgres takes s as text.
+// storable reports whether Postgres accepts s as text.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }

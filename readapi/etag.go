@@ -9,21 +9,21 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Conditional is embedded in the input of a read of one thing.
+// Conditional is embedded in the input of a read of one item.
 type Conditional struct {
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 without a body when nothing has changed since."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer. If nothing has changed since, the answer is 304 without a body."`
 }
 
-// tagged is the answer of a read of one thing.
+// tagged is the answer of a read of one item.
 type tagged[T any] struct {
 	Status int
 	ETag   string `header:"ETag" doc:"Changes with the answer."`
 	Body   *T
 }
 
-// tag makes an operation's result of a value, or of no value when the client
-// has it already.
-func tag[T any](have string, body T, err error) (*tagged[T], error) {
+// tag makes the result of an operation from a value. The result has no body if the client has the same value already,
+// according to its If-None-Match.
+func tag[T any](ifNoneMatch string, body T, err error) (*tagged[T], error) {
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func tag[T any](have string, body T, err error) (*tagged[T], error) {
 		return nil, err
 	}
 	etag := `"` + strconv.FormatUint(xxhash.Sum64(encoded), 36) + `"`
-	for one := range strings.SplitSeq(have, ",") {
+	for one := range strings.SplitSeq(ifNoneMatch, ",") {
 		if one = strings.TrimPrefix(strings.TrimSpace(one), "W/"); one == etag || one == "*" {
 			return &tagged[T]{Status: http.StatusNotModified, ETag: etag}, nil
 		}
