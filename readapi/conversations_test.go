@@ -36,13 +36,13 @@ func TestConversation(t *testing.T) {
 		require.Equal(t, domain.RoleOwner, read[web.Conversation](s, ada, path).Role)
 		require.Zero(t, read[web.Conversation](s, ada, path).UnreadCount, "own messages count as read")
 	})
-	t.Run("counts what is unread by messages", func(t *testing.T) {
+	t.Run("counts unread messages and no other events", func(t *testing.T) {
 		s.execute(group, bob, func(c *domain.Conversation) ([]domain.Event, error) {
 			return c.AdvanceRead(domain.AdvanceRead{Actor: bob, Seq: 4, LastSeq: 5})
 		})
 		require.EqualValues(t, 1, read[web.Conversation](s, bob, path).UnreadCount)
 	})
-	t.Run("counts for who joins from then on", func(t *testing.T) {
+	t.Run("counts from when a member joins", func(t *testing.T) {
 		require.Equal(t, "conversation_not_found", s.refused(eve, path, http.StatusNotFound))
 		s.execute(group, ada, func(c *domain.Conversation) ([]domain.Event, error) {
 			return c.AddMember(domain.AddMember{Actor: ada, UserID: eve, Role: domain.RoleReader})
@@ -54,7 +54,7 @@ func TestConversation(t *testing.T) {
 		s.send(group, bob, "welcome", domain.ID{})
 		require.EqualValues(t, 1, read[web.Conversation](s, eve, path).UnreadCount)
 	})
-	t.Run("is gone for who left", func(t *testing.T) {
+	t.Run("is not found by a user who left", func(t *testing.T) {
 		s.remove(group, eve, eve)
 		for _, below := range []string{"", "/members", "/messages", "/messages/" + eventlog.NewID().String(), "/events"} {
 			require.Equal(t, "conversation_not_found", s.refused(eve, path+below, http.StatusNotFound), below)
@@ -118,7 +118,7 @@ func TestInbox(t *testing.T) {
 	require.Equal(t, newestFirst, collect(50, quiet))
 	require.Equal(t, newestFirst, collect(7, quiet))
 	require.Equal(t, newestFirst, collect(3, quiet))
-	// What comes in meanwhile is newer than any page to come.
+	// What is sent in the meantime is newer than every later page.
 	require.Equal(t, newestFirst, collect(2, func(page int) {
 		if page == 1 {
 			s.send(id, ada, "and up again", domain.ID{})
@@ -138,7 +138,7 @@ func TestMembers(t *testing.T) {
 		users = append(users, s.user(fmt.Sprint("User ", n)))
 		names[users[n]] = fmt.Sprint("User ", n)
 	}
-	// The position of the last write covers the group's partition alone.
+	// The position of the last write covers only the group's partition.
 	registered := s.last.String()
 	group := s.group("The crew", users...)
 	s.remove(group, users[0], users[3])
@@ -153,14 +153,14 @@ func TestMembers(t *testing.T) {
 	require.Nil(t, second.Next)
 	all := append(first.Items, second.Items...)
 	require.Len(t, all, 4)
-	for i, n := range []int{0, 1, 2, 4} { // ids rise with the time of registering
+	for i, n := range []int{0, 1, 2, 4} { // ids are ordered by time of registration
 		require.Equal(t, users[n], all[i].UserID)
 		require.Equal(t, names[users[n]], all[i].DisplayName)
 		require.False(t, all[i].JoinedAt.IsZero())
 	}
 	require.Equal(t, domain.RoleOwner, all[0].Role)
 	require.Equal(t, domain.RoleMember, all[1].Role)
-	// A cursor of another list is none of this one.
+	// A cursor of another list is refused.
 	inbox := read[web.Page[web.Conversation]](s, users[0], "/v1/conversations?limit=1")
 	require.Nil(t, inbox.Next)
 	require.Equal(t, "cursor_invalid", s.refused(users[1], path+"?cursor=aW5ib3gKMQox", http.StatusUnprocessableEntity))

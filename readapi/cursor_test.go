@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzCursor: whatever a client makes up is refused, or means the same when it
-// is written anew, and is something that Postgres takes.
+// FuzzCursor: a forged cursor is refused, or it can be encoded again to the same cursor and Postgres accepts its keys.
 func FuzzCursor(f *testing.F) {
 	f.Add(encodeCursor("messages", "7"))
 	f.Add(encodeCursor("inbox", "1700000000000000", "0190b5a0-7c1e-7d3a-9f55-3c1d2e4f5a6b"))
@@ -24,9 +23,9 @@ func FuzzCursor(f *testing.F) {
 				require.ErrorIs(t, err, errCursor)
 				continue
 			}
-			again, err := decodeCursor(list, encodeCursor(list, keys...), n)
+			decoded, err := decodeCursor(list, encodeCursor(list, keys...), n)
 			require.NoError(t, err)
-			require.Equal(t, keys, again)
+			require.Equal(t, keys, decoded)
 		}
 		before, _, err := inboxCursor(cursor)
 		if err == nil {
@@ -35,9 +34,9 @@ func FuzzCursor(f *testing.F) {
 		}
 		seq, err := messageCursor(cursor)
 		if err == nil && seq != math.MaxInt64 {
-			again, err := messageCursor(*cursorAt(seq))
+			decoded, err := messageCursor(*cursorAt(seq))
 			require.NoError(t, err)
-			require.Equal(t, seq, again)
+			require.Equal(t, seq, decoded)
 		}
 	})
 }

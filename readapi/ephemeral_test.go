@@ -24,13 +24,13 @@ func TestListStealth(t *testing.T) {
 	for i := range 7 {
 		now := time.Now().UTC().Truncate(time.Millisecond)
 		m := ephemeral.Stealth{ID: eventlog.NewID(), ConversationID: crew, AuthorID: ann, Body: fmt.Sprint("psst ", i), SentAt: now, ExpiresAt: now.Add(time.Hour)}
-		_, _, err := s.lane.Post(t.Context(), m, 0, "", nil)
+		_, _, err := s.ephemeral.Post(t.Context(), m, 0, "", nil)
 		require.NoError(t, err)
 		want = append(want, m.Body)
 	}
 	slices.Reverse(want)
 
-	t.Run("lists all that are alive, the newest first, by pages", func(t *testing.T) {
+	t.Run("lists those that exist, newest first, in pages", func(t *testing.T) {
 		for _, limit := range []int{1, 3, 7, 200} {
 			var got []string
 			for cursor := ""; ; {
@@ -46,7 +46,7 @@ func TestListStealth(t *testing.T) {
 			require.Equal(t, want, got)
 		}
 	})
-	t.Run("refuses who is outside, and a cursor of another list", func(t *testing.T) {
+	t.Run("refuses outsiders, and a cursor of another list", func(t *testing.T) {
 		require.Equal(t, "conversation_not_found", s.refused(eve, path, 404))
 		require.Equal(t, "cursor_invalid", s.refused(ann, path+"?cursor=made-up", 422))
 	})
@@ -59,7 +59,7 @@ func TestListPresence(t *testing.T) {
 	path := "/v1/conversations/" + crew.String() + "/presence"
 	for user, state := range map[domain.ID]ephemeral.State{ann: ephemeral.Online, bob: ephemeral.Away, eve: ephemeral.Online} {
 		for shard, words := range ephemeral.ByShard([]ephemeral.Word{{User: user, State: state, Life: time.Hour}}, func(w ephemeral.Word) domain.ID { return w.User }) {
-			_, err := s.lane.Beat(t.Context(), shard, "node", words)
+			_, err := s.ephemeral.Beat(t.Context(), shard, "node", words)
 			require.NoError(t, err)
 		}
 	}
@@ -77,12 +77,12 @@ func TestListPresence(t *testing.T) {
 			cursor = "&cursor=" + *p.Next
 		}
 	}
-	t.Run("says of every member how he is", func(t *testing.T) {
+	t.Run("lists the presence of every member", func(t *testing.T) {
 		require.Equal(t, map[domain.ID]string{ann: "online", bob: "away", cat: "offline"}, states(cat))
 		require.Equal(t, "conversation_not_found", s.refused(eve, path, 404))
 		require.Equal(t, "cursor_invalid", s.refused(ann, path+"?cursor=made-up", 422))
 	})
-	t.Run("says nothing across a block, either way", func(t *testing.T) {
+	t.Run("shows users offline across a block, in both directions", func(t *testing.T) {
 		s.block(ann, bob, true)
 		require.Equal(t, map[domain.ID]string{ann: "online", bob: "offline", cat: "offline"}, states(ann))
 		require.Equal(t, map[domain.ID]string{ann: "offline", bob: "away", cat: "offline"}, states(bob))

@@ -17,15 +17,15 @@ func TestConditionalReads(t *testing.T) {
 	ada, bob := s.user("Ada"), s.user("Bob")
 	group := s.group("The crew", ada, bob)
 	m, other := s.send(group, ada, "hello", domain.ID{}), s.send(group, ada, "hello", domain.ID{})
-	// get returns the status, the tag and the body for who has a tag already.
-	get := func(path, have string) (int, string, string) {
+	// get returns the status, the ETag and the body of a conditional request.
+	get := func(path, ifNoneMatch string) (int, string, string) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.http.URL+path, nil)
 		require.NoError(t, err)
 		token, _ := s.tokens.Issue(bob, eventlog.NewID())
 		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Ping-Min-Position", s.position())
-		if have != "" {
-			request.Header.Set("If-None-Match", have)
+		if ifNoneMatch != "" {
+			request.Header.Set("If-None-Match", ifNoneMatch)
 		}
 		response, err := s.http.Client().Do(request)
 		require.NoError(t, err)
@@ -62,10 +62,10 @@ func TestConditionalReads(t *testing.T) {
 			status, tag, _ := get(path, "")
 			require.Equal(t, http.StatusOK, status)
 			require.Regexp(t, `^"[^"]+"$`, tag)
-			for _, have := range []string{tag, "W/" + tag, `"x", ` + tag, "*"} {
-				status, again, body := get(path, have)
-				require.Equal(t, http.StatusNotModified, status, "%s %s", path, have)
-				require.Equal(t, tag, again)
+			for _, ifNoneMatch := range []string{tag, "W/" + tag, `"x", ` + tag, "*"} {
+				status, same, body := get(path, ifNoneMatch)
+				require.Equal(t, http.StatusNotModified, status, "%s %s", path, ifNoneMatch)
+				require.Equal(t, tag, same)
 				require.Empty(t, body)
 			}
 			change()

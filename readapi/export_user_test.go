@@ -13,7 +13,7 @@ import (
 	"ping/domain"
 )
 
-// archive is what an export holds.
+// archive is the content of an export.
 type archive struct {
 	UserID   domain.ID `json:"user_id"`
 	Identity struct {
@@ -41,7 +41,7 @@ type frame struct {
 	}
 }
 
-// identity gives a user of the log the rows beside it.
+// identity adds the rows that a registered user has besides the log.
 func (s *system) identity(user domain.ID, email string) {
 	s.t.Helper()
 	for _, sql := range []string{
@@ -64,13 +64,13 @@ func TestExportUser(t *testing.T) {
 		s.send(crew, ann, fmt.Sprintf("mine %d \" \\ ünï", i), domain.ID{})
 	}
 	secret := s.send(crew, bob, "bob's own", domain.ID{})
-	s.send(left, ann, "before I went", domain.ID{})
+	s.send(left, ann, "before I left", domain.ID{})
 	s.remove(left, bob, ann)
-	s.send(left, bob, "now that she is gone", domain.ID{})
+	s.send(left, bob, "after ann left", domain.ID{})
 	s.execute(left, bob, func(c *domain.Conversation) ([]domain.Event, error) {
 		return c.Rename(domain.RenameConversation{Actor: bob, Topic: new("why ann went")})
 	})
-	s.group("without her", bob)
+	s.group("without ann", bob)
 
 	response := s.request(ann, "/v1/users/me/export", "")
 	require.Equal(t, http.StatusOK, response.StatusCode)
@@ -106,15 +106,15 @@ func TestExportUser(t *testing.T) {
 		}
 	}
 	require.Equal(t, 451, bodies)
-	for _, others := range []string{"bob's own", "why ann went", "now that she is gone", "without her", "a hash", secret.ID.String()} {
+	for _, others := range []string{"bob's own", "why ann went", "after ann left", "without ann", "a hash", secret.ID.String()} {
 		require.NotContains(t, string(content), others)
 	}
 
-	t.Run("what cannot be made is a problem, not a part", func(t *testing.T) {
-		require.Equal(t, "user_not_found", s.refused(bob, "/v1/users/me/export", http.StatusNotFound), "he has no identity here")
+	t.Run("an export that cannot start is a problem document", func(t *testing.T) {
+		require.Equal(t, "user_not_found", s.refused(bob, "/v1/users/me/export", http.StatusNotFound), "bob has no identity here")
 	})
-	t.Run("a part is never taken for the whole", func(t *testing.T) {
-		// The log cannot be read beyond the first page of one conversation.
+	t.Run("an incomplete export is not valid", func(t *testing.T) {
+		// Make one event of a conversation unreadable.
 		_, err := s.pool.Exec(t.Context(), `UPDATE log.events SET payload = '{"user_id":"no id"}' WHERE stream = $1 AND type = 'member.removed'`, [16]byte(left))
 		require.NoError(t, err)
 		response := s.request(ann, "/v1/users/me/export", "")

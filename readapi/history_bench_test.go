@@ -14,19 +14,18 @@ import (
 	"ping/readapi"
 )
 
-// BenchmarkHistory reads over HTTP what clients read most: pages of one
-// conversation of 100,000 messages, the inbox of a user in 200 conversations of
-// 100 messages each, and what is unread in them all.
+// BenchmarkHistory measures over HTTP what clients read most: pages of a conversation of 100,000 messages, and the inbox
+// and unread total of a user in 200 conversations of 100 messages each.
 func BenchmarkHistory(b *testing.B) {
 	s := newSystem(b)
 	user := s.user("Ada")
 	s.get(user, "/v1/users/me")
-	s.get(user, "/v1/conversations") // all read models have seen him
+	s.get(user, "/v1/conversations") // until all read models have the user
 	s.stopRunner()
 	large := s.fill(user)
 	path := "/v1/conversations/" + large.String() + "/messages"
 	middle := func(n int) string { return fmt.Sprint(1000 + n*7919%98_000) }
-	// A cursor is opaque: the pages of the middle begin where others end.
+	// Cursors are opaque: those of middle pages come from other pages.
 	var cursors []string
 	for n := range 50 {
 		cursors = append(cursors, *read[readapi.MessagePage](s, user, path+"?limit=2&around="+middle(n)).Next)
@@ -37,7 +36,7 @@ func BenchmarkHistory(b *testing.B) {
 	}{
 		{"first page", func(int) string { return path }},
 		{"middle page", func(n int) string { return path + "?before=" + cursors[n%len(cursors)] }},
-		{"onwards", func(n int) string { return path + "?after=" + cursors[n%len(cursors)] }},
+		{"newer page", func(n int) string { return path + "?after=" + cursors[n%len(cursors)] }},
 		{"around", func(n int) string { return path + "?around=" + middle(n) }},
 		{"inbox", func(int) string { return "/v1/conversations" }},
 		{"unread", func(int) string { return "/v1/users/me/unread" }},
@@ -46,7 +45,7 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
-// benchmarkReads asks for one path after the other.
+// benchmarkReads requests one path after another.
 func (s *system) benchmarkReads(b *testing.B, user domain.ID, path func(n int) string) {
 	var took []time.Duration
 	for n := 0; b.Loop(); n++ {

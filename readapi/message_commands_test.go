@@ -7,15 +7,14 @@ import (
 	"ping/internal/eventlog"
 )
 
-// What people do with messages, decided on what the log knows, as commands do.
-// These may change nothing and may be refused.
+// Writes for tests. Like commands, they decide on the state of the log, so they may change nothing or be refused.
 
 // try runs a command on a conversation.
 func (s *system) try(log *eventlog.Log, conversation, actor domain.ID, decide func(*domain.Conversation, int64) ([]domain.Event, error)) (eventlog.Result, error) {
 	return eventlog.Execute(s.t.Context(), log, eventlog.Conversations, eventlog.Command{Stream: conversation, Actor: actor}, decide)
 }
 
-// must runs a command that nothing refuses.
+// must runs a command that is not refused.
 func (s *system) must(conversation, actor domain.ID, decide func(*domain.Conversation, int64) ([]domain.Event, error)) {
 	s.t.Helper()
 	done, err := s.try(s.log, conversation, actor, decide)

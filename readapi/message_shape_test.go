@@ -24,7 +24,7 @@ func TestMessageShape(t *testing.T) {
 	path := func(e *eventlog.Event) string { return fmt.Sprintf("/v1/conversations/%s/messages/%s", group, e.ID) }
 	m := s.mention(group, ada, bob)
 
-	t.Run("with reactions as each sees them", func(t *testing.T) {
+	t.Run("with reactions as each user sees them", func(t *testing.T) {
 		s.react(m, ada, "👍", true)
 		s.react(m, bob, "👍", true)
 		s.react(m, bob, "🎉", true)
@@ -34,7 +34,7 @@ func TestMessageShape(t *testing.T) {
 		s.react(m, bob, "🎉", false)
 		require.Equal(t, []web.Reaction{{Emoji: "👍", Count: 1}}, read[web.Message](s, bob, path(m)).Reactions)
 	})
-	t.Run("edited, with the mentions of when it was sent", func(t *testing.T) {
+	t.Run("edited, with the mentions from when it was sent", func(t *testing.T) {
 		require.Nil(t, read[web.Message](s, bob, path(m)).EditedAt)
 		s.edit(m, ada, "edited")
 		s.pin(m, ada, true)
@@ -46,7 +46,7 @@ func TestMessageShape(t *testing.T) {
 		require.Equal(t, got, *read[web.Conversation](s, bob, "/v1/conversations/"+group.String()).LastMessage)
 		require.Equal(t, []web.Message{got}, read[readapi.MessagePage](s, bob, "/v1/conversations/"+group.String()+"/messages").Items)
 	})
-	t.Run("deleted: a tombstone where it was", func(t *testing.T) {
+	t.Run("deleted, with a tombstone in its place", func(t *testing.T) {
 		s.delete(m, ada)
 		got := read[web.Message](s, bob, path(m))
 		require.NotNil(t, got.DeletedAt)
@@ -58,18 +58,18 @@ func TestMessageShape(t *testing.T) {
 	})
 }
 
-// requireTombstone looks into the tables.
+// requireTombstone checks the tables.
 func (s *system) requireTombstone(e *eventlog.Event) {
 	s.t.Helper()
-	var is bool
+	var tombstone bool
 	require.NoError(s.t, s.pool.QueryRow(s.t.Context(), `
 SELECT body = '' AND deleted_at IS NOT NULL AND edited_at IS NULL AND pinned_seq IS NULL AND mentions IS NULL AND NOT EXISTS (
          SELECT FROM timeline.reactions r WHERE r.conversation_id = m.conversation_id AND r.seq = m.seq)
-  FROM timeline.messages m WHERE conversation_id = $1 AND seq = $2`, [16]byte(e.Stream), e.Version).Scan(&is))
-	require.True(s.t, is, "message %d is no tombstone", e.Version)
+  FROM timeline.messages m WHERE conversation_id = $1 AND seq = $2`, [16]byte(e.Stream), e.Version).Scan(&tombstone))
+	require.True(s.t, tombstone, "message %d is not a tombstone", e.Version)
 }
 
-// anotherLog is the log of another node on the same parts.
+// anotherLog is the log of another node on the same services.
 func (s *system) anotherLog() *eventlog.Log {
 	s.t.Helper()
 	nc, err := eventlog.Connect(s.nats)
@@ -89,16 +89,15 @@ func (s *system) anotherLog() *eventlog.Log {
 	return log
 }
 
-// TestDeletionWins: two nodes decide at the same moment, one to delete a
-// message, the other to do something with it. Whatever came first in the log, a
-// tombstone is what is left.
+// TestDeletionWins: two nodes decide concurrently, one to delete a message, the other to edit it, react to it and pin it.
+// Whatever is first in the log, the result is a tombstone.
 func TestDeletionWins(t *testing.T) {
 	s := newSystem(t)
 	other := s.anotherLog()
 	ada := s.user("Ada")
 	group := s.group("The crew", ada)
 	var sent []*eventlog.Event
-	after := 0 // how often the deletion was overtaken
+	after := 0 // changes that the log has after the deletion
 	for range 100 {
 		e := s.send(group, ada, "secret", domain.ID{})
 		sent = append(sent, e)
@@ -133,7 +132,7 @@ func TestDeletionWins(t *testing.T) {
 			}
 		}
 	}
-	require.Positive(t, after, "the race was never run the other way")
+	require.Positive(t, after, "the deletion was never first")
 	p := read[readapi.MessagePage](s, ada, "/v1/conversations/"+group.String()+"/messages?limit=200")
 	require.Len(t, p.Items, len(sent))
 	for _, m := range p.Items {
@@ -174,14 +173,14 @@ func TestPins(t *testing.T) {
 			more = path + "?limit=2&cursor=" + *p.Next
 		}
 	}
-	require.Equal(t, want, got, "the one pinned last first")
+	require.Equal(t, want, got, "most recently pinned first")
 	s.pin(sent[3], ada, false)
 	require.Len(t, read[web.Page[web.Message]](s, ada, path).Items, 4)
 	require.Equal(t, "conversation_not_found", s.refused(eve, path, http.StatusNotFound))
 	require.Equal(t, "cursor_invalid", s.refused(ada, path+"?cursor=x", http.StatusUnprocessableEntity))
 }
 
-func TestInboxOfADirect(t *testing.T) {
+func TestInboxOfDirectConversation(t *testing.T) {
 	s := newSystem(t)
 	ada, bob := s.user("Ada"), s.user("Bob")
 	direct := domain.DirectID(ada, bob)

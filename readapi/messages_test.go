@@ -45,7 +45,7 @@ func TestHistory(t *testing.T) {
 		t.Helper()
 		return read[readapi.MessagePage](s, bob, path+query)
 	}
-	t.Run("newest first, from page to page", func(t *testing.T) {
+	t.Run("pages from newest to oldest", func(t *testing.T) {
 		p := messages("?limit=4")
 		require.Equal(t, []int64{14, 13, 12, 11}, seqs(p))
 		p = messages("?limit=4&before=" + *p.Next)
@@ -57,7 +57,7 @@ func TestHistory(t *testing.T) {
 		require.Equal(t, []int64{14, 13, 12, 11}, seqs(messages("?limit=4&after="+newer)))
 		require.Len(t, messages("").Items, 10)
 	})
-	t.Run("towards the newest and what comes then", func(t *testing.T) {
+	t.Run("pages towards the newest", func(t *testing.T) {
 		oldest := messages("?limit=200")
 		p := messages("?limit=3&after=" + *messages("?limit=1&around=4").Previous)
 		require.Equal(t, []int64{7, 6, 5}, seqs(p))
@@ -84,7 +84,7 @@ func TestHistory(t *testing.T) {
 		require.Equal(t, []int64{7, 6}, seqs(messages("?limit=2&before="+*p.Next)))
 		require.Equal(t, []int64{12, 11}, seqs(messages("?limit=2&after="+*p.Previous)))
 	})
-	t.Run("one by id", func(t *testing.T) {
+	t.Run("one message by id", func(t *testing.T) {
 		m := read[web.Message](s, bob, path+"/"+sent[3].ID.String())
 		require.Equal(t, web.Message{
 			ID: sent[3].ID, ConversationID: group, Seq: 7, AuthorID: ada, Body: "message 3",
@@ -128,7 +128,7 @@ func TestEvents(t *testing.T) {
 	require.Len(t, frames, 7)
 	_, body := s.get(ada, path)
 	for _, f := range frames {
-		require.Contains(t, string(body), string(f.Frame), "the bytes are those of the stream")
+		require.Contains(t, string(body), string(f.Frame), "the bytes are those of the frame")
 	}
 	var all []json.RawMessage
 	for after := "0"; after != ""; {
@@ -151,7 +151,7 @@ func TestUsers(t *testing.T) {
 	ids := map[string]domain.ID{}
 	for _, name := range names {
 		ids[name] = s.user(name)
-		s.get(ids[name], "/v1/users/me") // each is in a partition of its own
+		s.get(ids[name], "/v1/users/me") // each is in another partition
 	}
 	ada := ids["Ada"]
 	require.Equal(t, web.User{ID: ada, DisplayName: "Ada"}, read[web.User](s, ada, "/v1/users/me"))
@@ -188,7 +188,7 @@ func TestMinPosition(t *testing.T) {
 	ada := s.user("Ada")
 	group := s.group("The crew", ada)
 	path := "/v1/conversations/" + group.String() + "/messages?limit=1"
-	for n := range 20 { // each read follows its write
+	for n := range 20 { // each read includes the write before it
 		e := s.send(group, ada, fmt.Sprint("message ", n), domain.ID{})
 		require.Equal(t, []int64{e.Version}, seqs(read[readapi.MessagePage](s, ada, path)))
 	}
@@ -204,23 +204,22 @@ func TestMinPosition(t *testing.T) {
 	response := s.request(ada, path, s.last.String())
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.NotEmpty(t, response.Header.Get("Retry-After"))
-	require.Equal(t, at.Version-1, read1(s, ada, path).Items[0].Seq)
-	// The log itself is never behind.
+	require.Equal(t, at.Version-1, readNow(s, ada, path).Items[0].Seq)
+	// The log is never behind.
 	events := s.request(ada, "/v1/conversations/"+group.String()+"/events?after="+fmt.Sprint(at.Version-1), "")
 	var page web.Page[json.RawMessage]
 	require.NoError(t, json.NewDecoder(events.Body).Decode(&page))
 	require.Equal(t, []json.RawMessage{at.Frame}, page.Items)
 }
 
-// read1 reads without waiting for anything.
-func read1(s *system, user domain.ID, path string) (p readapi.MessagePage) {
+// readNow reads without Ping-Min-Position.
+func readNow(s *system, user domain.ID, path string) (p readapi.MessagePage) {
 	s.t.Helper()
 	require.NoError(s.t, json.NewDecoder(s.request(user, path, "").Body).Decode(&p))
 	return p
 }
 
-// TestPlans explains the hot reads over tables of some size: none may read a
-// table or an index from end to end.
+// TestPlans explains the hot reads on tables of realistic size: none may scan a whole table or index.
 func TestPlans(t *testing.T) {
 	s := newSystem(t)
 	s.stopRunner()
@@ -259,7 +258,7 @@ func TestPlans(t *testing.T) {
 		}
 		for name, query := range readapi.HotReads() {
 			if strings.HasPrefix(name, "users") && !analyzed {
-				continue // sorts all that match, until the first autovacuum
+				continue // sorts all matches, until the first autovacuum
 			}
 			for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 				plan := explain(t, s, mode, query)
@@ -276,15 +275,14 @@ func TestPlans(t *testing.T) {
 
 var rowsRead = regexp.MustCompile(`(?:actual time=\S+ rows=|Rows Removed by \w+(?: Recheck| Filter)?: )(\d+)`)
 
-// explain runs a query with its arguments prepared, as the pool does, and
-// returns the plan that was used.
+// explain runs a query as a prepared statement, as the pool does, and returns its plan.
 func explain(t *testing.T, s *system, mode string, query readapi.HotRead) string {
 	t.Helper()
 	ctx := context.Background()
 	conn, err := s.pool.Acquire(ctx)
 	require.NoError(t, err)
 	defer conn.Release()
-	simple := pgx.QueryExecModeSimpleProtocol // nothing but the query itself is prepared
+	simple := pgx.QueryExecModeSimpleProtocol // only the query itself is prepared
 	_, err = conn.Exec(ctx, `SET plan_cache_mode = `+mode+`; PREPARE hot AS `+query.SQL, simple)
 	require.NoError(t, err)
 	rows, err := conn.Query(ctx, `EXPLAIN ANALYZE EXECUTE hot(`+query.Arguments+`)`, simple)
@@ -302,7 +300,7 @@ func explain(t *testing.T, s *system, mode string, query readapi.HotRead) string
 }
 
 func TestEventsAfterRemoval(t *testing.T) {
-	// The inbox stands still: it calls bob a member while the log knows better.
+	// The inbox is stopped: it still has bob as a member, and the log does not.
 	s := newSystem(t)
 	ada, bob := s.user("Ada"), s.user("Bob")
 	group := s.group("The crew", ada, bob)

@@ -15,17 +15,16 @@ import (
 	"ping/readapi"
 )
 
-// list is one of the lists, while it is paged through and changes.
+// list is one of the lists, which changes while a test pages through it.
 type list struct {
-	// page returns the keys of a page, in its order.
+	// page returns the keys of a page, in order.
 	page func(limit int, cursor string) (keys []string, next *string)
-	// change does something at random and returns the keys of items that are not
-	// where they were, or not there at all, any more.
+	// change makes a random change and returns the keys of the items that it moved or removed.
 	change func(*rapid.T) (moved []string)
 }
 
-// checkPaging pages through a list from its beginning while it changes: what
-// was there all the time comes exactly once, in order, and nothing comes twice.
+// checkPaging pages through a list from its beginning while it changes: items that were there all the time are returned
+// exactly once and in order, and no item is returned twice.
 func (l list) checkPaging(t *rapid.T) {
 	stable, next := l.page(200, "")
 	require.Nil(t, next)
@@ -49,7 +48,7 @@ func (l list) checkPaging(t *rapid.T) {
 	}
 	seen := map[string]bool{}
 	for _, key := range got {
-		require.False(t, seen[key], "%s comes twice", key)
+		require.False(t, seen[key], "%s is returned twice", key)
 		seen[key] = true
 	}
 	require.Equal(t, stable, slices.DeleteFunc(got, func(key string) bool { return !slices.Contains(stable, key) }))
@@ -86,23 +85,23 @@ func historyPage(s *system, user domain.ID, path, direction, start string) func(
 		for _, m := range p.Items {
 			keys = append(keys, strconv.FormatInt(m.Seq, 10))
 		}
-		if direction == "after" { // a page is newest first whichever way it was asked for
+		if direction == "after" { // a page is newest first in both directions
 			slices.Reverse(keys)
 		}
 		return keys, p.Next
 	}
 }
 
-// scene is a conversation with messages, some of them pinned.
-type scene struct {
+// history is a conversation with messages, some of them pinned.
+type history struct {
 	s    *system
 	ada  domain.ID
 	id   domain.ID
 	sent []*eventlog.Event
 }
 
-func newScene(t *rapid.T, s *system, members ...domain.ID) *scene {
-	c := &scene{s: s, ada: eventlog.NewID()}
+func newHistory(t *rapid.T, s *system, members ...domain.ID) *history {
+	c := &history{s: s, ada: eventlog.NewID()}
 	c.id = s.group("The crew", append([]domain.ID{c.ada}, members...)...)
 	for range rapid.IntRange(0, 10).Draw(t, "messages") {
 		c.send()
@@ -110,13 +109,13 @@ func newScene(t *rapid.T, s *system, members ...domain.ID) *scene {
 	return c
 }
 
-func (c *scene) send() { c.sent = append(c.sent, c.s.send(c.id, c.ada, "hello", domain.ID{})) }
+func (c *history) send() { c.sent = append(c.sent, c.s.send(c.id, c.ada, "hello", domain.ID{})) }
 
-func (c *scene) path(below string) string { return "/v1/conversations/" + c.id.String() + below }
+func (c *history) path(below string) string { return "/v1/conversations/" + c.id.String() + below }
 
-// something happens to messages; those that were touched, but for new ones.
-func (c *scene) something(t *rapid.T) []string {
-	what := rapid.SampledFrom([]string{"send", "edit", "delete", "pin", "unpin", "react"}).Draw(t, "what")
+// change makes a random change to the messages and returns the seqs that are pinned, unpinned or deleted.
+func (c *history) change(t *rapid.T) []string {
+	what := rapid.SampledFrom([]string{"send", "edit", "delete", "pin", "unpin", "react"}).Draw(t, "change")
 	if what == "send" || len(c.sent) == 0 {
 		c.send()
 		return nil
@@ -128,7 +127,7 @@ func (c *scene) something(t *rapid.T) []string {
 	switch what {
 	case "edit":
 		c.s.edit(e, c.ada, strconv.Itoa(rapid.Int().Draw(t, "body")))
-		return nil // it stays where it is, in history and among the pins
+		return nil // it keeps its place in the history and among the pins
 	case "react":
 		c.s.react(e, c.ada, "👍", rapid.Bool().Draw(t, "on"))
 		return nil
@@ -147,25 +146,25 @@ func TestPagingIsStable(t *testing.T) {
 	check := func(name string, prepare func(*rapid.T) list) {
 		t.Run(name, func(t *testing.T) {
 			s.t = t
-			few(t, func(t *rapid.T) { prepare(t).checkPaging(t) })
+			checkFew(t, func(t *rapid.T) { prepare(t).checkPaging(t) })
 		})
 	}
-	check("history back", func(t *rapid.T) list {
-		c := newScene(t, s)
-		return list{historyPage(s, c.ada, c.path("/messages"), "before", ""), c.everStays}
+	check("older history", func(t *rapid.T) list {
+		c := newHistory(t, s)
+		return list{historyPage(s, c.ada, c.path("/messages"), "before", ""), c.changeInPlace}
 	})
-	check("history onwards", func(t *rapid.T) list {
-		c := newScene(t, s)
+	check("newer history", func(t *rapid.T) list {
+		c := newHistory(t, s)
 		c.send()
 		start := read[readapi.MessagePage](s, c.ada, c.path("/messages?limit=1&around="+strconv.FormatInt(c.sent[0].Version, 10))).Previous
-		return list{historyPage(s, c.ada, c.path("/messages"), "after", *start), c.everStays}
+		return list{historyPage(s, c.ada, c.path("/messages"), "after", *start), c.changeInPlace}
 	})
 	check("pins", func(t *rapid.T) list {
-		c := newScene(t, s)
+		c := newHistory(t, s)
 		for _, e := range c.sent {
 			s.pin(e, c.ada, true)
 		}
-		return list{pageOf(s, c.ada, c.path("/pins"), func(m web.Message) string { return strconv.FormatInt(m.Seq, 10) }), c.something}
+		return list{pageOf(s, c.ada, c.path("/pins"), func(m web.Message) string { return strconv.FormatInt(m.Seq, 10) }), c.change}
 	})
 	check("members", func(t *rapid.T) list {
 		users := []domain.ID{}
@@ -173,10 +172,10 @@ func TestPagingIsStable(t *testing.T) {
 			users = append(users, eventlog.NewID())
 		}
 		first := rapid.IntRange(0, len(users)).Draw(t, "members")
-		c := newScene(t, s, rapid.Permutation(users).Draw(t, "users")[:first]...)
+		c := newHistory(t, s, rapid.Permutation(users).Draw(t, "users")[:first]...)
 		change := func(t *rapid.T) []string {
 			user := rapid.SampledFrom(users).Draw(t, "user")
-			if rapid.Bool().Draw(t, "comes") {
+			if rapid.Bool().Draw(t, "joins") {
 				s.add(c.id, c.ada, user)
 				return nil
 			}
@@ -194,7 +193,7 @@ func TestPagingIsStable(t *testing.T) {
 			groups = append(groups, s.group("a group", bob, ada))
 		}
 		change := func(t *rapid.T) []string {
-			what := rapid.SampledFrom([]string{"new", "send", "leave", "rename"}).Draw(t, "what")
+			what := rapid.SampledFrom([]string{"new", "send", "leave", "rename"}).Draw(t, "change")
 			if what == "new" || len(groups) == 0 {
 				groups = append(groups, s.group("a new one", bob, ada))
 				return nil
@@ -213,15 +212,15 @@ func TestPagingIsStable(t *testing.T) {
 				s.must(id, bob, func(c *domain.Conversation, _ int64) ([]domain.Event, error) {
 					return c.Rename(domain.RenameConversation{Actor: bob, Topic: &topic})
 				})
-				return nil // it is not what brings a conversation up
+				return nil // a rename is not activity
 			}
 		}
 		return list{pageOf(s, ada, "/v1/conversations", func(c web.Conversation) string { return c.ID.String() }), change}
 	})
 }
 
-// everStays is something of which nothing leaves its place in history.
-func (c *scene) everStays(t *rapid.T) []string {
-	c.something(t)
+// changeInPlace makes a random change, none of which moves a message in the history.
+func (c *history) changeInPlace(t *rapid.T) []string {
+	c.change(t)
 	return nil
 }

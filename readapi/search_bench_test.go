@@ -22,11 +22,9 @@ import (
 	"ping/domain"
 )
 
-// BenchmarkSearch searches the messages of a corpus (the format is that of
-// `ping load --corpus`), named by PING_SEARCH_CORPUS: each request over HTTP,
-// for the first page. Words are rare (in 2-20 messages), medium (100-1,000),
-// common (from 5,000 on), or the beginnings of medium ones; one user is in all
-// conversations, the other in one of them.
+// BenchmarkSearch searches the messages of the corpus named by PING_SEARCH_CORPUS, in the format of `ping load --corpus`.
+// Each request is over HTTP, for the first page. Words are rare (in 2-20 messages), medium (100-1,000), common (5,000 or
+// more), or the beginnings of medium ones. One user is in all conversations, the other in one.
 func BenchmarkSearch(b *testing.B) {
 	path := os.Getenv("PING_SEARCH_CORPUS")
 	if path == "" {
@@ -35,13 +33,13 @@ func BenchmarkSearch(b *testing.B) {
 	s := newSystem(b)
 	everywhere, somewhere := s.user("Everywhere"), s.user("Somewhere")
 	for _, user := range []domain.ID{everywhere, somewhere} {
-		s.get(user, searchPath("nothing")) // all read models have seen both
+		s.get(user, searchPath("nothing")) // until all read models have both
 	}
 	s.stopRunner()
 	words := s.load(path, everywhere, somewhere)
-	between := func(least, most int) (all []string) {
+	between := func(min, max int) (all []string) {
 		for _, word := range slices.Sorted(maps.Keys(words)) {
-			if n := words[word]; len(word) > 2 && n >= least && n <= most {
+			if n := words[word]; len(word) > 2 && n >= min && n <= max {
 				all = append(all, word+" ")
 			}
 		}
@@ -63,7 +61,7 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
-// benchmarkSearch asks for queries that are spread over all there are.
+// benchmarkSearch searches for queries spread over the given ones.
 func (s *system) benchmarkSearch(b *testing.B, user domain.ID, queries []string) {
 	var took []time.Duration
 	for n := 0; b.Loop(); n++ {
@@ -82,8 +80,7 @@ func (s *system) benchmarkSearch(b *testing.B, user domain.ID, queries []string)
 	b.ReportMetric(0, "ns/op")
 }
 
-// load fills the tables that searches read with a corpus, and returns how many
-// messages have each word.
+// load fills the tables that searches read from a corpus, and returns the number of messages per word.
 func (s *system) load(path string, everywhere, somewhere domain.ID) (words map[string]int) {
 	b, ctx := s.t, context.Background()
 	file, err := os.Open(path)

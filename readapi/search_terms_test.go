@@ -22,16 +22,16 @@ func searchable(t *testing.T) *pgxpool.Pool {
 	return pool
 }
 
-// matchSQL brings a query into the index's form as searchSQL does.
+// matchSQL converts a query to the index's form as searchSQL does.
 const matchSQL = `
 SELECT search.words('c0ffee', $1) @@ replace(
          concat_ws(' & ', nullif(regexp_replace(to_tsquery('simple', $2)::text, '''([^'']+)''', '''@\1''', 'g'), ''), nullif($3, '')),
        '@', 'c0ffee')::tsquery`
 
-func matches(t require.TestingT, pool *pgxpool.Pool, body string, terms []term) (is bool) {
+func matches(t require.TestingT, pool *pgxpool.Pool, body string, terms []term) (match bool) {
 	words, runs := tsqueries(terms)
-	require.NoError(t, pool.QueryRow(context.Background(), matchSQL, body, words, runs).Scan(&is), "%q %q", words, runs)
-	return is
+	require.NoError(t, pool.QueryRow(context.Background(), matchSQL, body, words, runs).Scan(&match), "%q %q", words, runs)
+	return match
 }
 
 func TestParseTerms(t *testing.T) {
@@ -72,8 +72,8 @@ func TestParseTerms(t *testing.T) {
 	}
 }
 
-// TestWordsAgree holds the projection's way to tell words apart and this
-// package's together, for each character there is in the first two planes.
+// TestWordsAgree: the projection and this package split text into the same words, for every character of the first two
+// planes.
 func TestWordsAgree(t *testing.T) {
 	pool := searchable(t)
 	var runs, words, signs []int32
@@ -99,15 +99,15 @@ func TestWordsAgree(t *testing.T) {
 	require.Empty(t, wrong(`search.words('', 'x' || chr(n) || 'y') @@ 'x <-> y'`, signs), "signs")
 }
 
-// TestSearchMatches compares what Postgres finds with what is highlighted, which
-// looks at the body itself: each of the terms has to be there.
+// TestSearchMatches compares the matches of Postgres with the highlights, which are computed from the body: a message
+// matches if every term is highlighted.
 func TestSearchMatches(t *testing.T) {
 	pool := searchable(t)
 	letter := rapid.SampledFrom([]string{"a", "b", "A", "é", "É", "1", "中", "国", "ก", "ิ", "👍", " ", " ", ".", "-", "。", "\n"})
 	found := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		text := func(name string, most int) string {
-			return strings.Join(rapid.SliceOfN(letter, 1, most).Draw(rt, name), "")
+		text := func(name string, max int) string {
+			return strings.Join(rapid.SliceOfN(letter, 1, max).Draw(rt, name), "")
 		}
 		body, q := text("body", 30), text("q", 5)
 		if rapid.Bool().Draw(rt, "quoted") {
@@ -185,7 +185,7 @@ func TestHighlight(t *testing.T) {
 		}
 		require.Equal(t, test.marked, marked+string(body[at:]))
 	}
-	t.Run("has a snippet around the first", func(t *testing.T) {
+	t.Run("has a snippet around the first highlight", func(t *testing.T) {
 		body := strings.Repeat("é ", 300) + "needle" + strings.Repeat(" 中", 300)
 		terms, err := parseTerms("needle")
 		require.NoError(t, err)

@@ -62,7 +62,7 @@ func TestSearch(t *testing.T) {
 			require.Empty(t, find(bob, q), q)
 		}
 	})
-	t.Run("finds any part of what has no spaces", func(t *testing.T) {
+	t.Run("finds any part of text without spaces", func(t *testing.T) {
 		for _, body := range []string{"我们明天去北京吧。好吗", "東京タワーに行きたい", "ฉันรักภาษาไทยมาก", "안녕하세요 여러분", "👍🏽 done"} {
 			s.send(crew, ada, body, domain.ID{})
 			text := []rune(strings.TrimSuffix(strings.TrimSuffix(body, " done"), "。好吗"))
@@ -77,7 +77,7 @@ func TestSearch(t *testing.T) {
 		require.Empty(t, find(bob, "北我"))
 		require.Empty(t, find(bob, "吧好"))
 	})
-	t.Run("is for who is a member now", func(t *testing.T) {
+	t.Run("finds messages for current members only", func(t *testing.T) {
 		s.send(other, ada, "a secret of ours", domain.ID{})
 		require.Len(t, find(eve, "secret"), 1)
 		require.Empty(t, find(bob, "secret"))
@@ -115,7 +115,7 @@ func TestSearch(t *testing.T) {
 			return c.DeleteMessage(domain.DeleteMessage{Actor: bob, Message: ref})
 		})
 		require.Empty(t, find(ada, "afterwards"))
-		// Another node edited it at that moment.
+		// Another node edited the message concurrently.
 		s.execute(crew, bob, func(c *domain.Conversation) ([]domain.Event, error) {
 			return c.EditMessage(domain.EditMessage{Actor: bob, Message: ref, Body: "afterwards again"})
 		})
@@ -140,15 +140,14 @@ func TestSearch(t *testing.T) {
 		}
 		require.Equal(t, "unauthenticated", s.refused(domain.ID{}, searchPath("a"), http.StatusUnauthorized))
 	})
-	t.Run("takes any signs", func(t *testing.T) {
+	t.Run("accepts any punctuation", func(t *testing.T) {
 		for _, q := range []string{`"`, `'`, `\`, `a'b`, `!a`, `(a`, `a:*`, `a & | !`, `<->`, `a <-> b`, `'@`, strings.Repeat(`"`, 200), strings.Repeat("中 ", 20)} {
 			find(ada, q)
 		}
 	})
 }
 
-// seedSearch fills the tables that searches read as a log would have: so many
-// messages in each of some conversations of the users.
+// seedSearch fills the tables that searches read with conversations of many users.
 func (s *system) seedSearch(conversations, messages int, body string) {
 	s.t.Helper()
 	_, err := s.pool.Exec(context.Background(), `
@@ -172,11 +171,11 @@ func (s *system) seedSearch(conversations, messages int, body string) {
 	require.NoError(s.t, err)
 }
 
-// TestSearchPages reads all that is found page by page, while more comes in.
+// TestSearchPages reads all matches page by page while messages are added.
 func TestSearchPages(t *testing.T) {
 	s := newSystem(t)
 	ada := s.user("Ada")
-	s.get(ada, searchPath("hello")) // all read models have seen her
+	s.get(ada, searchPath("hello")) // until all read models have the user
 	s.stopRunner()
 	s.seedSearch(3, readapi.SearchWindow, "hello")
 	_, err := s.pool.Exec(t.Context(), `
@@ -195,7 +194,7 @@ func TestSearchPages(t *testing.T) {
 		p := read[foundPage](s, ada, more)
 		for _, m := range p.Items {
 			k := key{m.Message.ConversationID, m.Message.Seq}
-			require.False(t, seen[k], "%v came twice", k)
+			require.False(t, seen[k], "%v is returned twice", k)
 			seen[k] = true
 			if len(seen) <= readapi.SearchWindow && m.Message.SentAt.Before(oldest) {
 				oldest = m.Message.SentAt
@@ -213,8 +212,7 @@ func TestSearchPages(t *testing.T) {
 	require.Greater(t, pages, 8)
 }
 
-// TestSearchRanks: what has the words more often or closer together comes
-// first, and so does what is newer.
+// TestSearchRanks: messages rank higher if they have the words more often or closer together, or are newer.
 func TestSearchRanks(t *testing.T) {
 	s := newSystem(t)
 	ada := s.user("Ada")
@@ -231,7 +229,7 @@ func TestSearchRanks(t *testing.T) {
 	require.Equal(t, []string{"red red red fox", "a fox that is neither grey nor brown but red", "a red fox"}, find("red fox"))
 }
 
-// TestSearchTooBroad: a search that takes too long is ended, also in Postgres.
+// TestSearchTooBroad: a search that takes too long is cancelled, in Postgres too.
 func TestSearchTooBroad(t *testing.T) {
 	s := newSystem(t)
 	ada := s.user("Ada")
@@ -241,15 +239,15 @@ func TestSearchTooBroad(t *testing.T) {
 		CREATE OR REPLACE FUNCTION search.scope(conversation_id uuid) RETURNS text LANGUAGE sql AS 'SELECT pg_sleep(60)::text'`)
 	require.NoError(t, err)
 	require.Equal(t, "search_too_broad", s.refused(ada, searchPath("hello"), http.StatusUnprocessableEntity))
-	for range 10 { // no connection keeps the bound
+	for range 10 { // no connection keeps the timeout
 		var bound string
 		require.NoError(t, s.pool.QueryRow(t.Context(), `SHOW statement_timeout`).Scan(&bound))
 		require.Equal(t, "0", bound)
 	}
 }
 
-// TestSearchPlan holds the cost of a search to the conversations that it is in:
-// each is looked up in the index once, however many others there are.
+// TestSearchPlan: the cost of a search depends on the searched conversations only. The index is searched once for each,
+// however many others exist.
 func TestSearchPlan(t *testing.T) {
 	s := newSystem(t)
 	s.stopRunner()

@@ -28,8 +28,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// system is one node as far as reads go, with the log and the projections that
-// they stand on.
+// system is one node with what reads need: the log, the projections and an ephemeral store.
 type system struct {
 	t      testing.TB
 	pool   *pgxpool.Pool
@@ -39,16 +38,16 @@ type system struct {
 	read   readapi.Reads
 	nats   string
 	last   eventlog.At // of the last write
-	// seen are the last places of all partitions that were written to.
-	seen map[int]eventlog.At
-	// stopRunner ends the projections alone.
+	// written has the last position per partition.
+	written map[int]eventlog.At
+	// stopRunner stops the projections only.
 	stopRunner func()
-	lane       *ephemeral.Store
+	ephemeral  *ephemeral.Store
 }
 
 func newSystem(t testing.TB) *system {
 	t.Helper()
-	s := &system{t: t, pool: testkit.Pool(t), nats: testkit.NATS(t).ClientURL(), seen: map[int]eventlog.At{}}
+	s := &system{t: t, pool: testkit.Pool(t), nats: testkit.NATS(t).ClientURL(), written: map[int]eventlog.At{}}
 	nc, err := eventlog.Connect(s.nats)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -77,8 +76,8 @@ func newSystem(t testing.TB) *system {
 	require.NoError(t, err)
 	server := web.New(logger)
 	web.Authenticate(server.API, s.tokens)
-	s.lane = ephemeral.New(testkit.Redis(t), "secret", logger)
-	s.read = readapi.Register(server.API, s.pool, s.log, s.lane)
+	s.ephemeral = ephemeral.New(testkit.Redis(t), "secret", logger)
+	s.read = readapi.Register(server.API, s.pool, s.log, s.ephemeral)
 	s.http = httptest.NewServer(server.Echo)
 	t.Cleanup(func() {
 		s.http.Close()
@@ -90,9 +89,9 @@ func newSystem(t testing.TB) *system {
 	return s
 }
 
-// wrote notes what the reads that follow must have seen.
+// wrote records a position that later reads must include.
 func (s *system) wrote(at eventlog.At) {
-	s.last, s.seen[at.Partition] = at, at
+	s.last, s.written[at.Partition] = at, at
 }
 
 // user registers a user.
@@ -151,7 +150,7 @@ func (s *system) remove(conversation, actor, user domain.ID) *eventlog.Event {
 	})
 }
 
-// get asks for a path, having seen all that was written before.
+// get requests a path; the answer includes all earlier writes.
 func (s *system) get(user domain.ID, path string) (status int, body []byte) {
 	s.t.Helper()
 	response := s.request(user, path, s.position())
@@ -160,10 +159,10 @@ func (s *system) get(user domain.ID, path string) (status int, body []byte) {
 	return response.StatusCode, body
 }
 
-// position names all that was written.
+// position is the Ping-Min-Position of all writes.
 func (s *system) position() string {
 	var all []string
-	for _, at := range s.seen {
+	for _, at := range s.written {
 		all = append(all, at.String())
 	}
 	return strings.Join(all, ",")
@@ -186,7 +185,7 @@ func (s *system) request(user domain.ID, path, position string) *http.Response {
 	return response
 }
 
-// read asks for a path and decodes the answer, which must be 200.
+// read requests a path and decodes the answer, which must be 200.
 func read[T any](s *system, user domain.ID, path string) (v T) {
 	s.t.Helper()
 	status, body := s.get(user, path)
@@ -195,7 +194,7 @@ func read[T any](s *system, user domain.ID, path string) (v T) {
 	return v
 }
 
-// refused asks for a path that must be refused, and returns the code.
+// refused requests a path that must be refused, and returns the code.
 func (s *system) refused(user domain.ID, path string, status int) (code string) {
 	s.t.Helper()
 	got, body := s.get(user, path)

@@ -14,25 +14,25 @@ import (
 	"ping/readapi"
 )
 
-// few checks a property a few times: each takes a while over real parts.
-func few(t *testing.T, property func(*rapid.T)) {
+// checkFew checks a property a few times, because each check on real services is slow.
+func checkFew(t *testing.T, property func(*rapid.T)) {
 	t.Helper()
 	checks := flag.Lookup("rapid.checks")
 	if before := checks.Value.String(); before == checks.DefValue {
 		require.NoError(t, checks.Value.Set("20"))
-		defer func() { _ = checks.Value.Set(before) }() // it was good before
+		defer func() { _ = checks.Value.Set(before) }() // it was valid before
 	}
 	rapid.Check(t, property)
 }
 
-// readState is what the naive model says of one user in one conversation.
+// readState is the naive model's state of one user in one conversation.
 type readState struct {
 	member           bool
 	read             int64
 	unread, mentions int64
 }
 
-// readStates fold a conversation's log event by event, once for each user.
+// readStates folds a conversation's log event by event, once per user.
 func (s *system) readStates(conversation domain.ID, users []domain.ID) map[domain.ID]readState {
 	s.t.Helper()
 	events, err := s.log.ReadStream(s.t.Context(), conversation, 0, 10_000)
@@ -110,31 +110,30 @@ func (s *system) checkReadStates(t *rapid.T, conversations, users []domain.ID) {
 				sum.Conversations++
 			}
 		}
-		require.Equal(t, totals[user], sum, "the inbox says the same")
+		require.Equal(t, totals[user], sum, "the inbox has the same totals")
 	}
 }
 
-// TestReadState: whatever people do, in whatever order, what they read of what
-// is unread is what a naive model makes of the log.
+// TestReadState: after any sequence of writes, unread counts equal those of a naive model of the log.
 func TestReadState(t *testing.T) {
 	s := newSystem(t)
-	few(t, func(t *rapid.T) {
-		owner := eventlog.NewID() // who stays
+	checkFew(t, func(t *rapid.T) {
+		owner := eventlog.NewID() // never leaves
 		users := []domain.ID{owner, eventlog.NewID(), eventlog.NewID(), eventlog.NewID()}
 		conversations := []domain.ID{s.group("one", users[:3]...), s.group("two", users...)}
 		sent := map[domain.ID][]*eventlog.Event{}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			id := rapid.SampledFrom(conversations).Draw(t, "conversation")
 			user := rapid.SampledFrom(users).Draw(t, "user")
-			what := rapid.SampledFrom([]string{"send", "send", "mention", "mention", "read", "read", "join", "leave", "delete"}).Draw(t, "what")
-			if !s.inside(id, user) && what != "join" {
+			what := rapid.SampledFrom([]string{"send", "send", "mention", "mention", "read", "read", "join", "leave", "delete"}).Draw(t, "write")
+			if !s.isMember(id, user) && what != "join" {
 				continue
 			}
 			switch what {
 			case "send":
 				sent[id] = append(sent[id], s.send(id, user, "hello", domain.ID{}))
 			case "mention":
-				sent[id] = append(sent[id], s.mention(id, user, rapid.SliceOfNDistinct(rapid.SampledFrom(users), 1, 3, rapid.ID).Draw(t, "whom")...))
+				sent[id] = append(sent[id], s.mention(id, user, rapid.SliceOfNDistinct(rapid.SampledFrom(users), 1, 3, rapid.ID).Draw(t, "mentioned")...))
 			case "read":
 				s.mark(id, user, rapid.Int64Range(1, s.version(id)).Draw(t, "seq"))
 			case "join":
@@ -153,12 +152,12 @@ func TestReadState(t *testing.T) {
 	})
 }
 
-// inside reports whether the log says that a user is in a conversation.
-func (s *system) inside(conversation, user domain.ID) bool {
+// isMember reports whether a user is in a conversation, according to the log.
+func (s *system) isMember(conversation, user domain.ID) bool {
 	return s.readStates(conversation, []domain.ID{user})[user].member
 }
 
-// version is that of a conversation's last event.
+// version returns the version of a conversation's last event.
 func (s *system) version(conversation domain.ID) int64 {
 	s.t.Helper()
 	events, err := s.log.ReadStream(s.t.Context(), conversation, 0, 10_000)

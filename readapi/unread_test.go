@@ -41,7 +41,7 @@ func TestUnread(t *testing.T) {
 	s.mark(crew, bob, last.Version)
 	require.Equal(t, readapi.Unread{UnreadCount: 1, Conversations: 1}, unread(bob))
 	s.mark(crew, bob, first.Version)
-	require.EqualValues(t, last.Version, inbox(crew).ReadSeq, "never back")
+	require.EqualValues(t, last.Version, inbox(crew).ReadSeq, "a read marker never moves back")
 	s.remove(club, bob, bob)
 	require.Zero(t, unread(bob))
 	require.Equal(t, "unauthenticated", s.refused(domain.ID{}, "/v1/users/me/unread", http.StatusUnauthorized))

@@ -19,7 +19,7 @@ func TestUsersByHandle(t *testing.T) {
 		ids[handle] = s.user("Somebody")
 		s.profile(ids[handle], domain.ChangeProfile{Handle: &handle})
 	}
-	s.user("Adalbert") // who has no handle
+	s.user("Adalbert") // has no handle
 	find := func(query string) (found []string) {
 		t.Helper()
 		for more := "/v1/users?limit=2&query=" + query; more != ""; {
@@ -71,7 +71,7 @@ func TestBlocks(t *testing.T) {
 			more = path + "?limit=2&cursor=" + *p.Next
 		}
 	}
-	require.Equal(t, want, got, "the last one first")
-	require.Empty(t, read[web.Page[web.User]](s, users[0], path).Items, "nobody learns who blocks him")
+	require.Equal(t, want, got, "most recent first")
+	require.Empty(t, read[web.Page[web.User]](s, users[0], path).Items, "users do not learn who blocks them")
 	require.Equal(t, "cursor_invalid", s.refused(ada, path+"?cursor=x", http.StatusUnprocessableEntity))
 }
