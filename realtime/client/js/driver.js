@@ -1,5 +1,5 @@
-// Runs a client for a test: commands come in as lines of JSON, what the client
-// tells goes out so. See cmd/ping/js_client_test.go.
+// Runs a client for a test: it reads commands and writes what the client's
+// handlers receive, as lines of JSON.
 import { createInterface } from 'node:readline';
 import { Client } from './ping.js';
 
@@ -11,7 +11,7 @@ const commands = {
     const told = (what, news) => {
       tell({ told: what, ...news });
       if (!throws.includes(what)) return;
-      if (what === 'event') throws = throws.filter((other) => other !== what); // it comes again
+      if (what === 'event') throws = throws.filter((other) => other !== what); // it is delivered again
       throw new Error(`the handler of ${what} throws`);
     };
     client = new Client(server, session, {
@@ -21,13 +21,13 @@ const commands = {
       skipped: (id, from, to) => told('skipped', { id, from, to }),
       ephemeral: (frame) => told('ephemeral', { frame }),
       session: (changed) => told('session', { session: changed }),
-    }, { firstPause: 5, longestPause: 200 });
+    }, { minBackoff: 5, maxBackoff: 200 });
     client.start();
   },
   start: () => client.start(),
   stop: () => client.stop(),
   async restart({ turns }) {
-    while (client.sleepers.size === 0) await new Promise(setImmediate); // it is about to try again
+    while (client.sleepers.size === 0) await new Promise(setImmediate); // until it waits to reconnect
     client.stop();
     for (let n = 0; n < turns; n++) await null;
     client.start();

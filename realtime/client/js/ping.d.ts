@@ -1,37 +1,40 @@
-/** Types of ping.js, by hand. */
+/** The types of ping.js. */
 
 /**
- * What a client authenticates with: that of logIn or sessionOf, and later what the
- * handler `session` is given. Keep it as a whole, the first one too. One session
- * is for one client.
+ * What a client authenticates with: the one of logIn or sessionOf, and later those
+ * that the handler `session` receives. Store all of it, including the first one. A
+ * session belongs to one client.
  */
 export interface Session {
   access_token: string;
   refresh_token: string;
   /** The Idempotency-Key of the next refresh. */
   refresh_key: string;
-  /** When to refresh, in ms since 1970; 0 is at once. */
+  /** When to refresh, in ms since 1970; 0 means now. */
   refresh_at: number;
 }
 
-/** An answer that is not a success. */
+/** A response that is not a success. */
 export class Refusal extends Error {
   readonly status: number;
-  /** For programs, such as conversation_not_found; '' when the answer was not Ping's. */
+  /** For programs, such as conversation_not_found; '' if the response was not from Ping. */
   readonly code: string;
-  /** Milliseconds after which to try again; 0 where the server did not say. */
+  /** Milliseconds after which to retry; 0 if the server did not say. */
   readonly after: number;
-  /** Whether another try would be answered the same. */
+  /** Whether a retry would have the same outcome. */
   readonly final: boolean;
 }
 
-/** Begins a session. It is tried once; throws a Refusal, or what fetch throws. */
+/** Starts a session. It makes one attempt; throws a Refusal, or what fetch throws. */
 export function logIn(server: string, email: string, password: string): Promise<Session>;
 
-/** Makes a session of the server's answer to registering or logging in. Do so at once: it says how long the tokens are good from now on. */
+/**
+ * Makes a session from the server's response to a registration or a login. Call it at
+ * once: the lifetimes in the response count from now.
+ */
 export function sessionOf(answer: { access_token: string; refresh_token: string; expires_in: number }): Session;
 
-/** Something that happened in a conversation, or to the user: one of the two ids is there. */
+/** Something that happened in a conversation, or to the user: it has either conversation_id or user_id. */
 export interface PingEvent {
   type: 'event';
   /** partition:position */
@@ -48,51 +51,54 @@ export interface PingEvent {
   data: Record<string, unknown>;
 }
 
-/** The stream's state. */
+/** The state of the connection. */
 export type State =
   | { state: 'connected' }
-  /** All that was missed has come; events come as they happen. */
+  /** All missed events have arrived; events arrive as they happen. */
   | { state: 'resumed' }
-  /** It broke, and the client is about to try again; code is the close code, 0 where there was none. */
+  /** It broke; the client will reconnect. code is the close code, 0 if there was none. */
   | { state: 'disconnected'; code: number; reason: string }
-  /** The server said not to come back: a close code, or 401 when the session is over. */
+  /** The server forbids to reconnect: a close code, or 401 if the session has ended. */
   | { state: 'ended'; code: number; reason: string };
 
 /**
- * What is told and not kept. A stream that begins or resumes is told nothing of
- * before: read GET …/stealth when the state is resumed. The same stealth may
- * then come twice.
+ * A frame that is not in the log. A connection does not repeat earlier frames:
+ * read GET …/stealth when the state is resumed. The same stealth message may then
+ * arrive twice.
  */
 export type Ephemeral =
   | { type: 'stealth'; conversation_id: string; id: string; author_id: string; body: string; sent_at: string; expires_at: string }
   | { type: 'stealth_gone'; conversation_id: string; id: string; reason: 'expired' | 'withdrawn' }
-  /** on: false is told also when it expires. */
+  /** Expiry is reported as on: false. */
   | { type: 'typing'; conversation_id: string; user_id: string; on: boolean; expires_in_ms?: number }
   | { type: 'presence'; user_id: string; state: 'online' | 'away' | 'offline'; last_seen: string | null }
-  /** After that time read GET …/stealth and …/presence again. */
+  /** After this delay, read GET …/stealth and …/presence. */
   | { type: 'ephemeral_gap'; after_ms: number }
   /** A frame of this client was not accepted. */
   | { type: 'error'; code: string; message: string; re?: string; retry_after_ms?: number };
 
 /**
- * What a client calls. An event or a reset whose handler throws comes again; what
- * the others throw is reported and makes no difference. Handlers are not awaited:
- * an event counts as taken when its handler has returned.
+ * The functions that a client calls. If one throws, the error is reported; an event
+ * or a reset is delivered again. Handlers are not awaited: an event counts as
+ * delivered when its handler has returned.
  */
 export interface Handlers {
   /** Each event of the user's conversations, once and in order. */
   event?(event: PingEvent): void;
   state?(state: State): void;
-  /** The server's log was restored from a backup. All events follow anew from the first one: drop what you have. */
+  /** The server's log was restored from a backup. All events follow from the first one on: drop what the app has. */
   reset?(): void;
-  /** Events that cannot be had, because the user is not in the conversation any more. For the user's own id: read GET /v1/users/me. */
+  /**
+   * Events that cannot be read, because the user is no longer a member. For the user's
+   * own id: read GET /v1/users/me.
+   */
   skipped?(id: string, fromSeq: number, toSeq: number): void;
   ephemeral?(frame: Ephemeral): void;
-  /** The session has changed: keep it before anything else, as the first one was. */
+  /** The session has changed: store it before anything else, like the first one. */
   session?(session: Session): void;
 }
 
-/** A message that is neither sent nor refused. */
+/** A message that was neither sent nor refused. */
 export interface Unsent {
   conversation: string;
   body: string;
@@ -100,7 +106,7 @@ export interface Unsent {
   key: string;
 }
 
-/** A message that was sent: id is also that of its event. */
+/** A message that was sent; id is also the id of its event. */
 export interface Message {
   id: string;
   conversation_id: string;
@@ -111,34 +117,48 @@ export interface Message {
 }
 
 export class Client {
-  /** Pauses are in ms: firstPause (250) bounds the pause after a first failure and doubles with each further one up to longestPause (30,000). */
-  constructor(server: string, session: Session, handlers?: Handlers, pauses?: { firstPause?: number; longestPause?: number });
+  /**
+   * minBackoff (250 ms) bounds the delay after the first failure; the bound doubles per
+   * failure, up to maxBackoff (30,000 ms).
+   */
+  constructor(
+    server: string,
+    session: Session,
+    handlers?: Handlers,
+    backoff?: { minBackoff?: number; maxBackoff?: number },
+  );
 
   /** The present session. */
   readonly session: Session;
 
-  /** Keeps the stream open and sends what is queued, until stop() or until the server says not to come back. */
+  /** Keeps a connection open and sends queued messages, until stop() or until the server forbids to reconnect. */
   start(): void;
 
-  /** Closes the stream. What is not sent stays queued. */
+  /** Closes the connection. Unsent messages stay queued. */
   stop(): void;
 
-  /** Lets whoever waits before trying again do so at once. */
+  /** Retries at once whatever waits. */
   wake(): void;
 
   /**
-   * Queues a message behind those of the same conversation. Fulfilled when it was
-   * sent, rejected with a Refusal when it was refused; not while the client is
-   * stopped or after it has ended.
+   * Queues a message after those of the same conversation. The promise is fulfilled
+   * when it was sent, and rejected with a Refusal when it was refused; neither
+   * happens while the client is stopped or after it has ended.
    */
   send(conversation: string, body: string, options?: { replyTo?: string; key?: string }): Promise<Message>;
 
-  /** What was neither sent nor refused, in the order of each conversation. Keep it and give each to send, with its key, when the app is back. */
+  /**
+   * The messages that were neither sent nor refused, in the order of each conversation.
+   * Store them and pass each to send, with its key, when the app starts again.
+   */
   unsent(): Unsent[];
 
-  /** Tells the others of a conversation that the user types, or does no more. Call it every 3 s while he does. It is lost unless the state is resumed. */
+  /**
+   * Tells the other members of a conversation that the user is typing, or stopped. Call
+   * it every 3 s while they type. It has no effect unless the state is resumed.
+   */
   typing(conversation: string, on: boolean): void;
 
-  /** Sets what others see of this device, over all connections. */
+  /** Sets what others see of this device, on all connections. */
   presence(state: 'online' | 'away' | 'offline'): void;
 }
