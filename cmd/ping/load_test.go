@@ -28,7 +28,7 @@ func serveAt(t *testing.T, w world, addr string) *exec.Cmd {
 	require.NoError(t, node.Start())
 	t.Cleanup(func() {
 		if node.ProcessState == nil {
-			_ = node.Process.Kill() // it may have ended meanwhile
+			_ = node.Process.Kill() // it may have ended already
 			_ = node.Wait()
 		}
 	})
@@ -55,7 +55,7 @@ func freeAddr(t *testing.T) string {
 func kill(t *testing.T, process *exec.Cmd) {
 	t.Helper()
 	require.NoError(t, process.Process.Kill())
-	_ = process.Wait() // says that it was killed
+	_ = process.Wait() // the error says that it was killed
 }
 
 // runLoad runs `ping load` as a process of its own.
@@ -84,7 +84,7 @@ func poolOf(t *testing.T, w world) *pgxpool.Pool {
 }
 
 // TestLoad: nothing is lost, doubled or out of order, although sockets are cut
-// and the only node is killed twice in the middle.
+// and the only node is killed twice during the run.
 func TestLoad(t *testing.T) {
 	clearSettings(t)
 	w := newWorld(t)
@@ -118,8 +118,8 @@ func TestLoad(t *testing.T) {
 	require.NotEmpty(t, f.Servers)
 }
 
-// TestLoadMix: the read models are what was done, although sockets are cut and
-// the only node is killed in the middle.
+// TestLoadMix: the read models match what was done, although sockets are cut and
+// the only node is killed during the run.
 func TestLoadMix(t *testing.T) {
 	clearSettings(t)
 	w := newWorld(t)
@@ -167,7 +167,7 @@ func TestLoadIdle(t *testing.T) {
 }
 
 // TestLoadStorm: nothing is lost when all sockets of three nodes are cut at once,
-// and what is not kept reaches all others.
+// and ephemeral frames reach all other sockets.
 func TestLoadStorm(t *testing.T) {
 	clearSettings(t)
 	w := newWorld(t)
@@ -204,10 +204,10 @@ func TestLoadSlow(t *testing.T) {
 	require.Equal(t, "passed", f.Verdict)
 	require.EqualValues(t, 4*3000, f.Deliveries)
 	require.EqualValues(t, 2, f.Slow.Sockets)
-	require.EqualValues(t, 2, f.Slow.Closed+f.Slow.Cut, "more than a server lets wait, and a kernel holds, was due to each")
+	require.EqualValues(t, 2, f.Slow.Closed+f.Slow.Cut, "more was due to each than a server lets wait and a kernel holds")
 }
 
-// TestLoadFails: what is lost behind the back of the node is found.
+// TestLoadFails: the verdict finds messages that the read model has lost.
 func TestLoadFails(t *testing.T) {
 	clearSettings(t)
 	w := newWorld(t)
@@ -234,16 +234,16 @@ func TestLoadFails(t *testing.T) {
 
 func TestLoadRefuses(t *testing.T) {
 	for name, args := range map[string][]string{
-		"another_machine":      {"--url", "http://192.0.2.1:8080"},
-		"two_sorts_of_load":    {"--closed-loop", "--rate", "5"},
-		"what_is_no_flag":      {"fast"},
-		"a_corpus_not_there":   {"--corpus", filepath.Join(t.TempDir(), "none")},
-		"a_server_not_there":   {"--url", "http://127.0.0.1:1", "--retry-for", "10ms"},
-		"a_load_without_users": {"--groups", "0"},
-		"what_is_no_mix":       {"--mix", "wild"},
-		"idle_and_more":        {"--idle", "10", "--storm"},
-		"slow_in_a_storm":      {"--slow", "1", "--storm"},
-		"stealth_in_a_mix":     {"--stealth", "--mix", "realistic"},
+		"another machine":        {"--url", "http://192.0.2.1:8080"},
+		"two kinds of load":      {"--closed-loop", "--rate", "5"},
+		"what is no flag":        {"fast"},
+		"a missing corpus":       {"--corpus", filepath.Join(t.TempDir(), "none")},
+		"an unreachable server":  {"--url", "http://127.0.0.1:1"},
+		"a load without users":   {"--groups", "0"},
+		"an unknown mix":         {"--mix", "wild"},
+		"idle with another load": {"--idle", "10", "--storm"},
+		"slow in a storm":        {"--slow", "1", "--storm"},
+		"stealth in a mix":       {"--stealth", "--mix", "realistic"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Error(t, runLoad(t, args...).Run()) })
 	}

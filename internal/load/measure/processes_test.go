@@ -49,8 +49,8 @@ func TestProcesses(t *testing.T) {
 	p.process(13, 11, "postgres", 10_100, 30) // began after the sending did
 	servers.Sample()
 	require.NoError(t, os.RemoveAll(filepath.Join(p.root, "12")))
-	// Killed and started again: another process holds the port, and the old
-	// one's children are nobody's.
+	// Killed and restarted: another process holds the port, and the old one's
+	// children have lost their parent.
 	require.NoError(t, os.RemoveAll(filepath.Join(p.root, "10")))
 	p.process(11, 1, "postgres", 600, 210)
 	p.process(30, 1, "ping", 10_200, 50)

@@ -17,12 +17,12 @@ const (
 	Unknown                // it may have happened
 )
 
-// Members is who is in a conversation and what they do there, in a run with a
-// mix. The first one is the owner, who never leaves.
+// Members are a conversation's members and what they do in it, in a run with a
+// mix. The first one is the owner and never leaves.
 //
 // So that the model is exact, no two actions under way may decide about the
-// same thing: who leaves does nothing else in the conversation until they are
-// back, and a member has at most one read marker under way.
+// same thing: a member who leaves does nothing else in the conversation until
+// they are back, and has at most one read marker under way.
 type Members struct {
 	mu  sync.Mutex // also guards Messages: an action reserves a member and a message together
 	all []*Member

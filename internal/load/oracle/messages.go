@@ -27,7 +27,7 @@ type Message struct {
 	Seq     int64
 	Author  *Member
 	ReplyTo domain.ID
-	Mention *Member   // whom its body names; nil for nobody
+	Mention *Member   // the member that its body names; nil for none
 	acting  []*Member // whose actions on it are under way
 
 	edit           uint64 // the digest with the last body; 0 when it was not edited

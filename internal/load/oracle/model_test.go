@@ -34,7 +34,7 @@ func TestReservations(t *testing.T) {
 		require.Nil(t, c.Messages.ReserveEdit())
 		require.Nil(t, c.Messages.ReserveDelete())
 		got, by := c.Messages.ReserveReact(0)
-		for got == nil { // the author was drawn, who is busy
+		for got == nil { // the author was drawn, and is busy
 			got, by = c.Messages.ReserveReact(0)
 		}
 		require.Same(t, c.Members.Owner(), by)
@@ -228,7 +228,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// moves are leaves at the given seqs, each followed by coming back.
+// moves are leaves at the given seqs, each followed by a join.
 func moves(m *Member, seqs ...int64) (all []move) {
 	for _, seq := range seqs {
 		all = append(all, move{seq, m.User.ID, false}, move{seq + 1, m.User.ID, true})

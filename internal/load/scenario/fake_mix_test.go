@@ -10,23 +10,23 @@ import (
 	"ping/domain"
 )
 
-// fakeMix is what the fake serves beside sending.
+// fakeMix is what the fake serves besides sends.
 type fakeMix struct {
 	handles   map[string]domain.ID
 	reactions map[domain.ID][]fakeReaction // by message
-	acts      int                          // attempts to do something but send
+	acts      int                          // attempts at other actions than a send
 
-	// onAct may answer an attempt to do something in its place; n counts from 1.
+	// onAct may answer an attempt at an action in place of the fake; n counts from 1.
 	onAct func(w http.ResponseWriter, n int, what string) (answered bool)
 	// onActed may hide the answer to what was done.
 	onActed func(w http.ResponseWriter, n int) (hidden bool)
 	// onRead runs before a read marker is taken, without mu.
 	onRead func()
-	// onInbox, onUnread and onMembers change what is told of them.
+	// onInbox, onUnread and onMembers change the answers about them.
 	onInbox   func(entries []map[string]any)
 	onUnread  func(total map[string]any)
 	onMembers func(members []map[string]any) []map[string]any
-	// leaks sends everything to everyone, also to who has left.
+	// leaks sends everything to everyone, also to users who have left.
 	leaks bool
 }
 
@@ -63,7 +63,7 @@ func (f *fake) serveMix(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/users/me/unread", f.signedIn(f.unread))
 }
 
-// once does something, or answers a retry as the first time.
+// once performs an action, or answers a retry as it did the first time.
 func (f *fake) once(what string, do func(*http.Request, *fakeGroup, domain.ID) (int, any)) func(http.ResponseWriter, *http.Request, domain.ID) {
 	return func(w http.ResponseWriter, r *http.Request, user domain.ID) {
 		f.acts++
@@ -207,7 +207,7 @@ func (f *fake) removeMember(r *http.Request, g *fakeGroup, _ domain.ID) (int, an
 	return http.StatusOK, nil
 }
 
-// seenBy is a message as a user sees it; he may change it.
+// seenBy is a message as a user sees it; the caller may change it.
 func (f *fake) seenBy(user domain.ID, m map[string]any) map[string]any {
 	m = maps.Clone(m)
 	reactions := []map[string]any{}

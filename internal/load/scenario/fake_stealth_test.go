@@ -9,17 +9,17 @@ import (
 	"ping/domain"
 )
 
-// fakeStealth is what the fake does about stealth messages.
+// fakeStealth is what the fake serves for stealth messages.
 type fakeStealth struct {
 	withdrawn map[domain.ID]bool
-	// goneAfter changes when the end of a stealth message is told.
+	// goneAfter changes when sockets are told the end of a stealth message.
 	goneAfter func(ttl time.Duration) time.Duration
-	// goneReason changes why.
+	// goneReason changes the reason that they are told.
 	goneReason func(reason string) string
-	// keeps puts stealth messages into history too, and records into the log as
-	// an event that no history shows.
+	// keeps puts stealth messages into history too, and records puts them into
+	// the log, as an event that no history shows.
 	keeps, records bool
-	// immortal keeps them in the list of those alive.
+	// immortal keeps them in the list after their end.
 	immortal bool
 	alive    map[domain.ID]map[string]any
 }
@@ -31,11 +31,11 @@ func (f *fake) serveStealth(mux *http.ServeMux) {
 	mux.HandleFunc("DELETE /v1/conversations/{id}/stealth/{stealth}", f.signedIn(f.once("withdraw", f.withdrawStealth)))
 }
 
-// tell adds a frame that is not kept to the log, and wakes the sockets.
+// tell adds an ephemeral frame, and wakes the sockets.
 func (f *fake) tell(g *fakeGroup, name string, id domain.ID, frame map[string]any) {
 	frame["type"] = name
 	b, _ := json.Marshal(frame) // maps of plain values
-	f.log = append(f.log, fakeEvent{group: g, frame: b, name: name, about: id, to: slices.Clone(g.members), fleeting: true})
+	f.log = append(f.log, fakeEvent{group: g, frame: b, name: name, about: id, to: slices.Clone(g.members), ephemeral: true})
 	close(f.grown)
 	f.grown = make(chan struct{})
 }

@@ -22,9 +22,9 @@ import (
 	"ping/internal/load/wire"
 )
 
-// fake speaks as much of the public contract as the tool uses, in memory and
-// in one partition. It is here so that servers can be wrong on purpose: the
-// tool has to say so. Hooks run with mu held.
+// fake is a test server that speaks as much of the public contract as the tool
+// uses, in memory and in one partition. It can be wrong on purpose, which the
+// tool has to report. Hooks run with mu held.
 type fake struct {
 	t   *testing.T
 	url string
@@ -41,22 +41,22 @@ type fake struct {
 	fakeMix
 	fakeStealth
 
-	// onSend may answer an attempt to send in its place; n counts from 1.
+	// onSend may answer an attempt to send in place of the fake; n counts from 1.
 	onSend func(w http.ResponseWriter, n int) (answered bool)
 	// onStored may hide the answer to a message that was stored.
 	onStored func(w http.ResponseWriter, n int) (hidden bool)
-	// onFrame returns the frames that go out in place of one; nil among them
-	// closes the stream.
+	// onFrame returns the frames to send in place of one; nil among them closes
+	// the socket.
 	onFrame func(user domain.ID, e fakeEvent) [][]byte
-	// onResume returns frames to answer a resume with in place of a replay; nil
-	// among them closes the stream as busy.
+	// onResume returns the frames that answer a resume in place of a replay; nil
+	// among them closes the socket as busy.
 	onResume func(user domain.ID) [][]byte
 	// onHistory changes what history holds, newest first.
 	onHistory func(messages []map[string]any) []map[string]any
-	// patience bounds how long a frame may wait for a client that does not read;
-	// 0 does not. Then the stream is cut.
+	// patience bounds how long a frame may wait for a client that does not read,
+	// before the socket is cut; 0 is without bound.
 	patience time.Duration
-	// closeCode is what the stream is closed with for a nil frame; 0 is none.
+	// closeCode is the code that a nil frame closes the socket with; 0 is none.
 	closeCode websocket.StatusCode
 	// pending is what limits.pending_bytes tells; 0 tells none.
 	pending int
@@ -73,14 +73,13 @@ type fakeGroup struct {
 }
 
 type fakeEvent struct {
-	group *fakeGroup
-	seq   int64
-	frame []byte
-	name  string
-	about domain.ID   // who was added or removed
-	to    []domain.ID // who may see it
-	// fleeting is an event that is not kept: no resume replays it.
-	fleeting bool
+	group     *fakeGroup
+	seq       int64
+	frame     []byte
+	name      string
+	about     domain.ID   // who was added or removed
+	to        []domain.ID // who may see it
+	ephemeral bool        // no resume replays it
 }
 
 func newFake(t *testing.T) *fake {
@@ -111,7 +110,7 @@ func (f *fake) id() domain.ID {
 func answerJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+	_ = json.NewEncoder(w).Encode(v) // the client may have disconnected
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {
@@ -169,7 +168,7 @@ func (f *fake) signedIn(next func(http.ResponseWriter, *http.Request, domain.ID)
 	}
 }
 
-// append adds an event to a group's stream and wakes the sockets.
+// append adds an event to a group and wakes the sockets.
 func (f *fake) append(g *fakeGroup, name string, id domain.ID, body string) fakeEvent {
 	return f.appendWith(g, name, id, domain.ID{}, map[string]any{"body": body})
 }
@@ -228,7 +227,7 @@ func (f *fake) send(w http.ResponseWriter, r *http.Request, user domain.ID) {
 	f.position(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
-	_, _ = io.WriteString(w, answer) // the client may be gone
+	_, _ = io.WriteString(w, answer) // the client may have disconnected
 }
 
 func (f *fake) store(g *fakeGroup, user domain.ID, body string, replyTo *domain.ID) (answer string) {
@@ -287,7 +286,7 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	write := func(b []byte) bool {
 		if string(b) == string(closeAsSlow) {
-			_ = c.Close(4001, "slow") // the client may be gone
+			_ = c.Close(4001, "slow") // the client may have disconnected
 			return false
 		}
 		writing := ctx
@@ -327,10 +326,10 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 	reading.Wait()
 }
 
-// tellGap is the frame that tells of a gap in what is not kept.
+// tellGap is the frame that tells of a gap in ephemeral frames.
 var tellGap = []byte(`{"type":"ephemeral_gap","after_ms":5}`)
 
-// closeAsSlow closes the stream in place of a frame.
+// closeAsSlow closes the socket in place of a frame.
 var closeAsSlow = []byte("close as slow")
 
 // refusesResume answers a resume as onResume says.
@@ -343,7 +342,7 @@ func (f *fake) refusesResume(c *websocket.Conn, user domain.ID, write func([]byt
 	f.mu.Unlock()
 	for _, b := range frames {
 		if b == nil {
-			_ = c.Close(4005, "busy") // the client may be gone
+			_ = c.Close(4005, "busy") // the client may have disconnected
 			return true
 		}
 		write(b)
@@ -364,7 +363,7 @@ func readResume(ctx context.Context, c *websocket.Conn) (at int, err error) {
 	return int(n), err
 }
 
-// follow writes `ready`, and then the log from resumeAt, or from now if below 0.
+// follow writes ready, and then the log from resumeAt, or from now if below 0.
 func (f *fake) follow(ctx context.Context, c *websocket.Conn, user domain.ID, resumeAt int, write func([]byte) bool) {
 	f.mu.Lock()
 	next := len(f.log)
@@ -377,7 +376,7 @@ func (f *fake) follow(ctx context.Context, c *websocket.Conn, user domain.ID, re
 		heads = append(heads, fmt.Sprintf(`{"id":%q,"seq":%d}`, g.id, len(g.events)))
 		from := int64(0)
 		for p := resumeAt; p >= 0 && p < len(f.log) && from == 0; p++ {
-			if f.log[p].group == g && !f.log[p].fleeting {
+			if f.log[p].group == g && !f.log[p].ephemeral {
 				from = f.log[p].seq
 			}
 		}
@@ -404,7 +403,7 @@ func (f *fake) follow(ctx context.Context, c *websocket.Conn, user domain.ID, re
 		events, grown := f.log[next:], f.grown
 		var frames [][]byte
 		for i, e := range events {
-			if e.fleeting && next+i < head {
+			if e.ephemeral && next+i < head {
 				continue
 			}
 			if slices.Contains(e.to, user) || f.leaks {
@@ -415,7 +414,7 @@ func (f *fake) follow(ctx context.Context, c *websocket.Conn, user domain.ID, re
 		next += len(events)
 		for _, b := range frames {
 			if b == nil && f.closeCode != 0 {
-				_ = c.Close(f.closeCode, "") // the client may be gone
+				_ = c.Close(f.closeCode, "") // the client may have disconnected
 			}
 			if b == nil || !write(b) {
 				return
@@ -453,7 +452,7 @@ func (f *fake) run(ctx context.Context, cfg Config) (measure.Figures, error) {
 	return Run(ctx, cfg, f.t.Output())
 }
 
-// cut ends the connection of a request without an answer.
+// cut ends the connection of a request, without an answer.
 func cut(w http.ResponseWriter) bool {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err == nil {

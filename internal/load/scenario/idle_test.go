@@ -101,8 +101,8 @@ func TestIdleRefuses(t *testing.T) {
 	}
 }
 
-// memoryOf is a run that measures process 7, whose memory falls from so many
-// pages by a twentieth every few milliseconds down to lowest.
+// memoryOf is a run that measures process 7, whose memory falls from pages to
+// lowest, by a twentieth every few milliseconds.
 func memoryOf(t *testing.T, pages, lowest int) *run {
 	root := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(root, "7"), 0o755))

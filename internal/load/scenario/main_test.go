@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The HTTP client's cleaner looks after idle connections for some seconds
-	// after the last one was closed, then ends.
+	// The HTTP client's cleaner of idle connections ends some seconds after the
+	// last one was closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"))
 }

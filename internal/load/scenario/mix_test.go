@@ -103,7 +103,7 @@ func TestRunMix(t *testing.T) {
 	})
 }
 
-// first returns a spoiler of history that spoils the first message that suits.
+// first spoils the first message of history that suits.
 func first(suits func(m map[string]any) bool, spoil func(m map[string]any)) func(*fake) {
 	return func(f *fake) {
 		f.onHistory = func(all []map[string]any) []map[string]any {
@@ -137,7 +137,7 @@ func TestRunMixFails(t *testing.T) {
 			}
 		}
 	}
-	// instead answers the first few attempts to do something in place of the server.
+	// instead answers the first few attempts at an action in place of the server.
 	instead := func(what string, status, times int) func(*fake) {
 		return func(f *fake) {
 			n := 0
@@ -219,7 +219,7 @@ func TestRunMixFails(t *testing.T) {
 	}
 }
 
-// dropping keeps some events from their sockets.
+// dropping withholds some events from their sockets.
 func dropping(drops func(e fakeEvent, user domain.ID) bool) func(*fake) {
 	return func(f *fake) {
 		f.onFrame = func(user domain.ID, e fakeEvent) [][]byte {

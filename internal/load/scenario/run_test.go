@@ -124,7 +124,7 @@ func TestRun(t *testing.T) {
 		f.onSend = func(http.ResponseWriter, int) bool {
 			if !stalled {
 				stalled = true
-				<-time.After(200 * time.Millisecond) // the stall itself, all else waits for mu
+				<-time.After(200 * time.Millisecond) // the stall itself: everything else waits for mu
 			}
 			return false
 		}

@@ -11,7 +11,7 @@ import (
 	"ping/internal/load/oracle"
 )
 
-// slowConfig sends so much that what a slow socket does not read fills all
+// slowConfig sends so much that what a slow socket leaves unread fills all
 // buffers between it and the fake.
 func (f *fake) slowConfig() Config {
 	cfg := f.config()
@@ -62,7 +62,7 @@ func TestSlow(t *testing.T) {
 		figures, err := f.run(t.Context(), cfg)
 		requirePassed(t, figures, err)
 		require.EqualValues(t, 4*500, figures.Deliveries)
-		require.Less(t, figures.EndToEnd.Max, 500.0, "those that slept for 800 ms do not count")
+		require.Less(t, figures.EndToEnd.Max, 500.0, "sockets that did not read for 800 ms do not count")
 		require.InDelta(t, 2*500, figures.DeliveriesPerSecond, 150)
 	})
 	t.Run("is not blamed on the server when other sockets are cut", func(t *testing.T) {
@@ -82,13 +82,13 @@ func TestSlow(t *testing.T) {
 		figures, err := f.run(t.Context(), cfg)
 		requirePassed(t, figures, err)
 		require.EqualValues(t, 9, figures.Slow.Kept)
-		require.Positive(t, figures.EndToEnd.Max, "of those who read")
+		require.Positive(t, figures.EndToEnd.Max, "of the sockets that read")
 		cfg.Slow++
 		require.ErrorContains(t, cfg.Check(), "--slow")
 	})
 }
 
-// TestSlowKept: a server that lets more wait for a socket than it tells.
+// TestSlowKept: a server lets more wait for a socket than its limit says.
 func TestSlowKept(t *testing.T) {
 	f := newFake(t)
 	f.pending = 64 << 10

@@ -44,8 +44,8 @@ func TestStealth(t *testing.T) {
 		require.Less(t, figures.Stealth.Deliveries, 4*figures.Stealth.Sent+1)
 		require.EqualValues(t, 4*figures.Accepted, figures.Deliveries)
 	})
-	// missed makes a server tell one socket of a gap in place of what it should
-	// have told when something had expired.
+	// missed makes a server tell one socket of a gap in place of the end of an
+	// expired message.
 	missed := func(f *fake) {
 		did := false
 		f.onFrame = func(_ domain.ID, e fakeEvent) [][]byte {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wire makes a frame as a server writes it.
+// serverFrameBytes makes a frame as a server writes it.
 func serverFrameBytes(first byte, payload []byte) []byte {
 	b := []byte{first}
 	switch n := len(payload); {

@@ -1,6 +1,6 @@
-// Package workload says what a run does: which users and conversations there
-// are, who sends what into which of them, in which order and at which time. It
-// knows nothing of servers: it neither sends anything nor records an answer.
+// Package workload says what a run does: its users and conversations, and which
+// sender sends what, in which order and at which time. It knows nothing about
+// servers: it neither sends anything nor records an answer.
 //
 // A plan comes from one of three sources: a corpus file (Corpus), numbers
 // (Generated), or a number of idle sockets (Idle).
