@@ -18,12 +18,12 @@ import (
 	"ping/internal/testkit"
 )
 
-// BenchmarkAppend measures acknowledged messages a second through the lanes
-// with 1, 16, 64 and 512 concurrent senders to 50 conversations, and beside
-// each the floor: rows of the same kind in batches of the same mean size, from
-// as many connections as there are lanes at work, by plain multi-row INSERT,
-// one transaction each, in the same durable Postgres. They take turns, so that
-// a noisy machine is noisy to both. ratio is the lanes' rate over the floor's.
+// BenchmarkAppend measures acknowledged messages per second through the lanes
+// with 1, 16, 64 and 512 concurrent senders to 50 conversations. It compares each
+// with a floor: rows of the same kind in batches of the same mean size, from as
+// many connections as there are busy lanes, by plain multi-row INSERT, one
+// transaction each, in the same durable Postgres. They take turns, so that noise
+// of the machine affects both. ratio is the lanes' rate over the floor's.
 func BenchmarkAppend(b *testing.B) {
 	for _, senders := range []int{1, 16, 64, 512} {
 		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
@@ -51,9 +51,9 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkBigGroup measures what one caller waits for in a group of few and of
-// many: a message and the refusal of an outsider, with the group's state kept,
-// and a message when no state is kept, so that all members are read.
+// BenchmarkBigGroup measures the latency of one caller in a small and in a large
+// group: of a message and of the refusal of an outsider, with the group's state
+// cached, and of a message without a cache, when all members are read.
 func BenchmarkBigGroup(b *testing.B) {
 	for _, members := range []int{10, 10_000} {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
@@ -62,7 +62,7 @@ func BenchmarkBigGroup(b *testing.B) {
 			cold := open(b, pool, broker.ClientURL(), eventlog.Config{StateCache: 1})
 			owner, group := eventlog.NewID(), eventlog.NewID()
 			n.createLargeGroup(b, group, owner, members)
-			requireMirrored(b, pool, broker.ClientURL(), 1) // it is no work of what is measured
+			requireMirrored(b, pool, broker.ClientURL(), 1) // so that mirroring does not disturb the measurement
 			b.Run("send", func(b *testing.B) {
 				for b.Loop() {
 					n.mustSend(b, group, owner, benchBody)
@@ -86,7 +86,7 @@ func BenchmarkBigGroup(b *testing.B) {
 const benchBody = "best media player: VLC (get wxvlc). It plays everything, and it is in universe."
 
 // appendThroughLanes sends for a while and returns events/s and the mean
-// number of events a transaction.
+// number of events per transaction.
 func appendThroughLanes(b *testing.B, n *node, senders int, groups []domain.ID, owner domain.ID, during time.Duration) (rate, size float64) {
 	var sent atomic.Int64
 	transactions := n.Appends()
@@ -107,11 +107,12 @@ func appendThroughLanes(b *testing.B, n *node, senders int, groups []domain.ID, 
 	return float64(sent.Load()) / time.Since(began).Seconds(), float64(sent.Load()) / float64(n.Appends()-transactions)
 }
 
-// floorPartition is beyond those of the log: the floor's rows are beside it.
+// floorPartition is beyond the partitions of the log: the floor's rows share its
+// table.
 var floorPartition atomic.Int32
 
-// insertPlainly inserts batches of rows from some connections as fast as it
-// goes, and returns rows/s.
+// insertPlainly inserts batches of rows from some connections as fast as it can,
+// and returns rows/s.
 func insertPlainly(b *testing.B, pool *pgxpool.Pool, connections, size int, during time.Duration) float64 {
 	var values strings.Builder
 	for i := range size {

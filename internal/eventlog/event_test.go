@@ -22,7 +22,7 @@ func someEvent() *Event {
 }
 
 func TestMessage(t *testing.T) {
-	t.Run("comes back as it went", func(t *testing.T) {
+	t.Run("decodes to the event that was encoded", func(t *testing.T) {
 		for _, typ := range []string{"message.sent", "user.registered"} {
 			e := someEvent()
 			e.Type = typ
@@ -35,7 +35,7 @@ func TestMessage(t *testing.T) {
 			require.Equal(t, e, got)
 		}
 	})
-	t.Run("the frame is JSON and says nothing of the command", func(t *testing.T) {
+	t.Run("the frame is JSON and does not have the ids of the command", func(t *testing.T) {
 		e := someEvent()
 		require.True(t, json.Valid(e.Frame))
 		require.NotContains(t, string(e.Frame), e.CommandID.String())
@@ -61,9 +61,9 @@ func FuzzParseAt(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := ParseAt(at.String())
+		parsed, err := ParseAt(at.String())
 		require.NoError(t, err)
-		require.Equal(t, at, again)
+		require.Equal(t, at, parsed)
 	})
 }
 

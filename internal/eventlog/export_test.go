@@ -49,17 +49,17 @@ func (l *Log) Appends() int {
 	return int(m.GetHistogram().GetSampleCount())
 }
 
-// Lanes returns how many lanes there are.
+// Lanes returns how many lanes this node has.
 func (l *Log) Lanes() int { return len(l.writer.lanes) }
 
-// LookUp is a query about the log's past, arguments to explain it with, and the
+// LookupQuery is a query about the log's past, arguments to explain it with, and the
 // index that it must use.
-type LookUp struct{ SQL, Arguments, Index string }
+type LookupQuery struct{ SQL, Arguments, Index string }
 
-// LookUps are the queries whose cost must not grow with the log.
-func LookUps() map[string]LookUp {
+// LookupQueries are the queries whose cost must not grow with the log.
+func LookupQueries() map[string]LookupQuery {
 	const message, user, stream = `md5('m7')::uuid`, `md5('u7')::uuid`, `md5('c7')::uuid`
-	return map[string]LookUp{
+	return map[string]LookupQuery{
 		"a message":     {readMessageSQL, message + `, ` + stream, "events_message"},
 		"a reaction":    {readReactionsSQL, message + `, ` + user + `, '👍', 500`, "events_reaction"},
 		"a read marker": {readMarkerSQL, stream + `, ` + user, "events_read"},

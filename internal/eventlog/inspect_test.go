@@ -143,11 +143,11 @@ func TestDecode(t *testing.T) {
 
 	t.Run("is the same on the node that decided, on another node and from Postgres", func(t *testing.T) {
 		require.Eventually(t, func() bool { return b.Tips()[0] >= sent.Position }, 10*time.Second, time.Millisecond)
-		heard, ok := b.Recent(0, sent.Position-1, sent.Position)
+		received, ok := b.Recent(0, sent.Position-1, sent.Position)
 		require.True(t, ok)
 		stored, err := a.EventByID(t.Context(), sent.ID)
 		require.NoError(t, err)
-		for _, e := range []*eventlog.Event{sent, heard[0], stored} {
+		for _, e := range []*eventlog.Event{sent, received[0], stored} {
 			decoded, err := e.Decode()
 			require.NoError(t, err)
 			require.Equal(t, want, decoded)

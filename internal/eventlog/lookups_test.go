@@ -18,9 +18,9 @@ import (
 	"ping/internal/testkit"
 )
 
-// TestLookUpPlans explains what decisions look up, over a log of some size: each
-// goes by the index that is there for it, whatever Postgres knows of the table.
-func TestLookUpPlans(t *testing.T) {
+// TestLookupPlans explains the look-ups of decisions over a log of 20,000 events:
+// each uses its own index, whatever statistics Postgres has.
+func TestLookupPlans(t *testing.T) {
 	pool := testkit.Pool(t)
 	_, err := pool.Exec(t.Context(), `
 		INSERT INTO log.events (partition, position, stream, version, id, type, schema, decisive, recorded_at, actor, command_id, ordinal, fingerprint, payload)
@@ -42,7 +42,7 @@ func TestLookUpPlans(t *testing.T) {
 			_, err := pool.Exec(t.Context(), `ANALYZE log.events`)
 			require.NoError(t, err)
 		}
-		for name, query := range eventlog.LookUps() {
+		for name, query := range eventlog.LookupQueries() {
 			for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 				plan := explain(t, pool, mode, query)
 				require.NotContains(t, plan, "Seq Scan", "%s, %s, analyzed %t:\n%s", name, mode, analyzed, plan)
@@ -59,22 +59,22 @@ func TestLookUpPlans(t *testing.T) {
 
 var rowsRead = regexp.MustCompile(`(?:actual time=\S+ rows=|Rows Removed by \w+(?: Recheck| Filter)?: )(\d+)`)
 
-// explain runs a query prepared, as the pool does, and returns the plan that
-// was used.
-func explain(t *testing.T, pool *pgxpool.Pool, mode string, query eventlog.LookUp) string {
+// explain runs a query as a prepared statement, as the pool does, and returns the
+// plan that was used.
+func explain(t *testing.T, pool *pgxpool.Pool, mode string, query eventlog.LookupQuery) string {
 	t.Helper()
 	ctx := context.Background()
 	conn, err := pool.Acquire(ctx)
 	require.NoError(t, err)
 	defer conn.Release()
 	simple := pgx.QueryExecModeSimpleProtocol // nothing but the query itself is prepared
-	_, err = conn.Exec(ctx, `SET plan_cache_mode = `+mode+`; PREPARE look_up AS `+query.SQL, simple)
+	_, err = conn.Exec(ctx, `SET plan_cache_mode = `+mode+`; PREPARE lookup AS `+query.SQL, simple)
 	require.NoError(t, err)
-	rows, err := conn.Query(ctx, `EXPLAIN ANALYZE EXECUTE look_up(`+query.Arguments+`)`, simple)
+	rows, err := conn.Query(ctx, `EXPLAIN ANALYZE EXECUTE lookup(`+query.Arguments+`)`, simple)
 	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
-	_, err = conn.Exec(ctx, `DEALLOCATE look_up; RESET plan_cache_mode`, simple)
+	_, err = conn.Exec(ctx, `DEALLOCATE lookup; RESET plan_cache_mode`, simple)
 	require.NoError(t, err)
 	return strings.Join(lines, "\n")
 }
@@ -88,7 +88,7 @@ func (n *node) record(t *testing.T, stream, actor domain.ID, events ...domain.Ev
 	require.NoError(t, err)
 }
 
-func TestLookUps(t *testing.T) {
+func TestLookups(t *testing.T) {
 	n := open(t, testkit.Pool(t), testkit.NATS(t).ClientURL())
 	ctx := t.Context()
 	group, other, ann, bob := eventlog.NewID(), eventlog.NewID(), eventlog.NewID(), eventlog.NewID()
@@ -97,7 +97,7 @@ func TestLookUps(t *testing.T) {
 	sent, neighbour := n.mustSend(t, group, ann, "hello"), n.mustSend(t, group, bob, "hello, too")
 	ref := domain.MessageRef{MessageID: sent.ID, MessageSeq: sent.Version}
 
-	t.Run("a message, as the last events say", func(t *testing.T) {
+	t.Run("a message, as its last events have it", func(t *testing.T) {
 		want := domain.Message{MessageRef: ref, Author: ann, Body: "hello"}
 		is := func() {
 			t.Helper()
@@ -154,7 +154,7 @@ func TestLookUps(t *testing.T) {
 		n.record(t, group, ann, domain.ReactionRemoved{MessageRef: ref, Emoji: "👍"})
 		is(false, sent.ID, ann, "👍")
 		has(1)
-		for range 300 { // who changes his mind so often is taken to have very many
+		for range 300 { // beyond 500 events the bound is the answer
 			n.record(t, group, ann, domain.ReactionAdded{MessageRef: ref, Emoji: "👍"}, domain.ReactionRemoved{MessageRef: ref, Emoji: "👍"})
 		}
 		has(500)
@@ -175,7 +175,7 @@ func TestLookUps(t *testing.T) {
 		is(0, group, bob)
 		is(0, other, ann)
 	})
-	t.Run("a block, of either", func(t *testing.T) {
+	t.Run("a block in either direction", func(t *testing.T) {
 		is := func(want bool, a, b domain.ID) {
 			t.Helper()
 			for _, pair := range [][2]domain.ID{{a, b}, {b, a}} {
@@ -194,7 +194,7 @@ func TestLookUps(t *testing.T) {
 		n.record(t, bob, bob, domain.UserUnblocked{UserID: ann})
 		is(false, ann, bob)
 	})
-	t.Run("memberships that are or were, in pages", func(t *testing.T) {
+	t.Run("current and past memberships, in pages", func(t *testing.T) {
 		n.removeMember(t, group, ann, bob)
 		_, err := n.addMember(ctx, group, ann, bob, "")
 		require.NoError(t, err)

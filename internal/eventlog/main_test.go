@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -18,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(writerEnv) != "" {
-		// This is another process of a test: see processes_test.go.
+		// This is a child process of a test: see processes_test.go.
 		if err := writeAsChild(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	testkit.Main(m)
 }
 
-// node is a Log that runs, with the means to stop it before its test ends.
+// node is a running Log that can be stopped before its test ends.
 type node struct {
 	*eventlog.Log
 	stop func() error
@@ -69,7 +70,7 @@ func tryOpen(t testing.TB, pool *pgxpool.Pool, natsURL string, configs ...eventl
 		nc.Close()
 		return err
 	}
-	t.Cleanup(func() { _ = stop() }) // whoever cares has stopped it himself
+	t.Cleanup(func() { _ = stop() }) // a test that checks the error has stopped it already
 	return &node{Log: l, stop: stop}, nil
 }
 
@@ -87,7 +88,7 @@ func (n *node) createGroup(t testing.TB, id, owner domain.ID, others ...domain.I
 	return res
 }
 
-// createLargeGroup makes a group of more members than one may begin with.
+// createLargeGroup makes a group with more members than its creation allows.
 func (n *node) createLargeGroup(t testing.TB, id, owner domain.ID, members int) []domain.ID {
 	t.Helper()
 	n.createGroup(t, id, owner)
@@ -134,20 +135,21 @@ func (n *node) addMember(ctx context.Context, group, actor, member domain.ID, ke
 	})
 }
 
-// requireSoundLog checks what must be true of any log: positions and versions
-// are gapless, times do not go back, heads say where the log ends. It returns
-// the events in the order of their positions.
+// requireSoundLog checks the invariants of the log: positions and versions are
+// gapless, times do not go back, and heads are the last positions. It returns the
+// events in the order of their positions.
 func requireSoundLog(t testing.TB, pool *pgxpool.Pool) []*eventlog.Event {
 	t.Helper()
-	rows, err := pool.Query(t.Context(), `
+	// Rows are read by ForEachRow, which closes them when a check fails: an open
+	// connection would make the pool wait for it at the end of the test.
+	rows, _ := pool.Query(t.Context(), `
 SELECT partition, position, stream, version, recorded_at, id FROM log.events ORDER BY partition, position`)
-	require.NoError(t, err)
-	positions, versions := map[int]int64{}, map[[16]byte]int64{}
+	positions, versions := map[int]int64{}, map[domain.ID]int64{}
 	times := map[int]int64{}
 	var events []*eventlog.Event
-	for rows.Next() {
-		e := &eventlog.Event{}
-		require.NoError(t, rows.Scan(&e.Partition, &e.Position, (*[16]byte)(&e.Stream), &e.Version, &e.RecordedAt, (*[16]byte)(&e.ID)))
+	var row eventlog.Event
+	_, err := pgx.ForEachRow(rows, []any{&row.Partition, &row.Position, (*[16]byte)(&row.Stream), &row.Version, &row.RecordedAt, (*[16]byte)(&row.ID)}, func() error {
+		e := &eventlog.Event{ID: row.ID, Stream: row.Stream, Version: row.Version, Partition: row.Partition, Position: row.Position, RecordedAt: row.RecordedAt}
 		positions[e.Partition]++
 		versions[e.Stream]++
 		require.Equal(t, positions[e.Partition], e.Position, "positions of partition %d are gapless", e.Partition)
@@ -155,16 +157,16 @@ SELECT partition, position, stream, version, recorded_at, id FROM log.events ORD
 		require.GreaterOrEqual(t, e.RecordedAt.UnixMicro(), times[e.Partition], "times do not go back")
 		times[e.Partition] = e.RecordedAt.UnixMicro()
 		events = append(events, e)
-	}
-	require.NoError(t, rows.Err())
-	rows, err = pool.Query(t.Context(), `SELECT partition, position FROM log.heads`)
+		return nil
+	})
 	require.NoError(t, err)
-	for rows.Next() {
-		var partition int
-		var position int64
-		require.NoError(t, rows.Scan(&partition, &position))
-		require.Equal(t, positions[partition], position, "head of partition %d", partition)
-	}
-	require.NoError(t, rows.Err())
+	rows, _ = pool.Query(t.Context(), `SELECT partition, position FROM log.heads`)
+	var partition int
+	var head int64
+	_, err = pgx.ForEachRow(rows, []any{&partition, &head}, func() error {
+		require.Equal(t, positions[partition], head, "head of partition %d", partition)
+		return nil
+	})
+	require.NoError(t, err)
 	return events
 }

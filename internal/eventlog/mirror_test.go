@@ -59,7 +59,7 @@ func requireMirrored(t testing.TB, pool *pgxpool.Pool, natsURL string, epoch int
 	return compared
 }
 
-// framesInLog returns the frames of each partition that has any, by position.
+// framesInLog returns the frames of each partition that has events, in order.
 func framesInLog(t testing.TB, pool *pgxpool.Pool) map[int][]string {
 	t.Helper()
 	requireSoundLog(t, pool)
@@ -90,8 +90,8 @@ func aGroup(t testing.TB, n *node) (group, owner domain.ID) {
 	return group, owner
 }
 
-// aMirroredGroup starts a node on parts of its own, with a group whose events
-// the mirror holds.
+// aMirroredGroup starts a node on its own Postgres and NATS, with a group whose
+// events the mirror holds.
 func aMirroredGroup(t testing.TB, configs ...eventlog.Config) (pool *pgxpool.Pool, broker *devservices.NATS, n *node, group, owner domain.ID) {
 	pool, broker = testkit.Pool(t), testkit.NATS(t)
 	n = open(t, pool, broker.ClientURL(), configs...)
@@ -131,10 +131,10 @@ func TestMirror(t *testing.T) {
 		require.Equal(t, 22+360, requireMirrored(t, pool, broker.ClientURL(), 1))
 	})
 
-	t.Run("a crash between commit and publish is healed", func(t *testing.T) {
+	t.Run("a crash between commit and publish is repaired", func(t *testing.T) {
 		pool, broker := testkit.Pool(t), testkit.NATS(t)
 		broker.Stop()
-		n := open(t, pool, broker.ClientURL()) // commits, and never gets to publish
+		n := open(t, pool, broker.ClientURL()) // it commits and cannot publish
 		aGroup(t, n)
 		require.NoError(t, n.stop())
 		broker.Start()
@@ -142,7 +142,7 @@ func TestMirror(t *testing.T) {
 		require.Equal(t, 22, requireMirrored(t, pool, broker.ClientURL(), 1))
 	})
 
-	t.Run("a node heals what another committed and never published", func(t *testing.T) {
+	t.Run("a node publishes what another committed and never published", func(t *testing.T) {
 		pool, broker := testkit.Pool(t), testkit.NATS(t)
 		alive := open(t, pool, broker.ClientURL())
 		group, owner := aGroup(t, alive)
@@ -150,11 +150,11 @@ func TestMirror(t *testing.T) {
 		mute.mustSend(t, group, owner, "unpublished")
 		require.NoError(t, mute.stop())
 		require.Equal(t, 23, requireMirrored(t, pool, broker.ClientURL(), 1))
-		alive.mustSend(t, group, owner, "and on it goes")
+		alive.mustSend(t, group, owner, "the next message")
 		require.Equal(t, 24, requireMirrored(t, pool, broker.ClientURL(), 1))
 	})
 
-	t.Run("a lost stream is filled again from Postgres while the node runs", func(t *testing.T) {
+	t.Run("a lost JetStream stream is filled again from Postgres while the node runs", func(t *testing.T) {
 		pool, broker, n, group, owner := aMirroredGroup(t, eventlog.Config{Partitions: 1, Recent: 8})
 		require.NoError(t, jetStream(t, broker.ClientURL()).DeleteStream(t.Context(), "PING_E1_P00"))
 		n.mustSend(t, group, owner, "next")
@@ -165,7 +165,7 @@ func TestMirror(t *testing.T) {
 		pool, broker, n, group, owner := aMirroredGroup(t)
 		broker.Stop()
 		require.NoError(t, os.RemoveAll(filepath.Join(broker.Dir(), "jetstream")))
-		n.mustSend(t, group, owner, "while it is away")
+		n.mustSend(t, group, owner, "while NATS is down")
 		broker.Start()
 		require.Equal(t, 23, requireMirrored(t, pool, broker.ClientURL(), 1))
 	})
@@ -186,7 +186,7 @@ func TestMirror(t *testing.T) {
 		require.Equal(t, 32, requireMirrored(t, pool, broker.ClientURL(), 1))
 	})
 
-	t.Run("a deleted last message stays a hole that nobody fills wrongly", func(t *testing.T) {
+	t.Run("a deleted last message stays a hole that no node fills wrongly", func(t *testing.T) {
 		pool, broker, n, group, owner := aMirroredGroup(t, eventlog.Config{Partitions: 1})
 		require.NoError(t, n.stop())
 		stream, err := jetStream(t, broker.ClientURL()).Stream(t.Context(), "PING_E1_P00")
@@ -220,7 +220,7 @@ func TestMirror(t *testing.T) {
 		for range 3 {
 			before := nodes[0].Tips()
 			broker.Stop()
-			// Both nodes go on, and see each other's events through Postgres.
+			// Both nodes continue, and see each other's events through Postgres.
 			requireProgress(t, nodes[0], before, 100)
 			broker.Start()
 			requireProgress(t, nodes[1], nodes[1].Tips(), 100)
@@ -285,7 +285,7 @@ func requireProgress(t testing.TB, n *node, from []int64, events int64) {
 	require.Eventually(t, func() bool { return sum(n.Tips()) >= sum(from)+events }, 20*time.Second, 5*time.Millisecond)
 }
 
-// restoreTo makes Postgres what it was when partition 0 had so many events, as
+// restoreTo sets Postgres back to when partition 0 had this number of events, as
 // a restored backup would.
 func restoreTo(t testing.TB, pool *pgxpool.Pool, position int64) {
 	t.Helper()

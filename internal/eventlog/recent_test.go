@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestRecent: whatever the order in which events come, however often, readers
+// TestRecent: whatever the order in which events arrive, however often, readers
 // see each once and in order, and a gap is reported while there is one.
 func TestRecent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -36,7 +36,7 @@ func TestRecent(t *testing.T) {
 			if ok {
 				require.Equal(t, tip, after)
 				for p := after + 1; p <= upTo; p++ {
-					require.False(t, arrived[p], "%d is asked for though it is there", p)
+					require.False(t, arrived[p], "%d is not missing", p)
 				}
 			}
 
@@ -61,7 +61,7 @@ func TestRecent(t *testing.T) {
 				require.Equal(t, reader, e.Position)
 			}
 		}
-		require.LessOrEqual(t, len(r.ahead), count, "what was passed by is let go")
+		require.LessOrEqual(t, len(r.ahead), count, "events that the tip has passed are dropped")
 		for p := range r.ahead {
 			require.Greater(t, p, r.tip)
 		}

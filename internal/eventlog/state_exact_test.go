@@ -19,7 +19,7 @@ import (
 	"ping/internal/testkit"
 )
 
-// history is a state that is nothing but its decisive events, in their order.
+// history is a state that is the list of its decisive events, in their order.
 type history struct{ users []domain.ID }
 
 func (h *history) evolve(e domain.Event) {
@@ -52,8 +52,8 @@ SELECT version, (payload->>'user_id')::uuid FROM log.events WHERE stream = $1 AN
 }
 
 // TestStatesAreExact lets workers on all nodes change the same streams at once.
-// Whatever was refused, repeated, evicted or read again: a decision that counts
-// saw the decisive events before it, each once.
+// Whatever was refused, repeated, evicted or reloaded: a final decision saw the
+// decisive events before it, each once.
 func TestStatesAreExact(t *testing.T) {
 	nodes, pool := openWithCaches(t)
 	agg := histories("history")
@@ -90,7 +90,7 @@ func TestStatesAreExact(t *testing.T) {
 				if last.Key == "" {
 					continue
 				}
-				cmd = last // it happened before
+				cmd = last // a retry
 				events = []domain.Event{domain.MessageSent{MessageID: eventlog.NewID(), Body: "again"}}
 			}
 			res, err := eventlog.Execute(t.Context(), n.Log, agg, cmd, func(h *history, _ int64) ([]domain.Event, error) {
@@ -127,7 +127,7 @@ func TestStatesAreExact(t *testing.T) {
 			if d.stream != stream {
 				continue
 			}
-			require.GreaterOrEqual(t, len(d.seen), d.known, "nothing that was answered before is unknown")
+			require.GreaterOrEqual(t, len(d.seen), d.known, "the decision saw all that was answered before")
 			require.LessOrEqual(t, len(d.seen), len(users))
 			require.Equal(t, users[:len(d.seen)], append([]domain.ID{}, d.seen...), "each event once, in order")
 			if d.version > 0 {
@@ -141,7 +141,7 @@ func TestStatesAreExact(t *testing.T) {
 }
 
 func TestKindsInOneBatch(t *testing.T) {
-	// Two kinds of state stand for one stream, and both add to it in one batch.
+	// One stream has two kinds of state, and commands of both add to it in one batch.
 	pool, broker := testkit.Pool(t), testkit.NATS(t)
 	n := open(t, pool, broker.ClientURL(), eventlog.Config{Partitions: 1})
 	kinds := []eventlog.Aggregate[*history]{histories("this"), histories("that")}
@@ -172,7 +172,7 @@ func TestKindsInOneBatch(t *testing.T) {
 	require.Len(t, users, 2)
 	for i, agg := range kinds {
 		var seen []domain.ID
-		_, err := eventlog.Execute(t.Context(), n.Log, agg, eventlog.Command{Stream: stream, Actor: owner, Key: fmt.Sprint("look ", i)},
+		_, err := eventlog.Execute(t.Context(), n.Log, agg, eventlog.Command{Stream: stream, Actor: owner, Key: fmt.Sprint("read ", i)},
 			func(h *history, _ int64) ([]domain.Event, error) {
 				seen = slices.Clone(h.users)
 				return nil, nil

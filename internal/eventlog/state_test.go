@@ -17,7 +17,7 @@ import (
 func TestStateBound(t *testing.T) {
 	pool, broker := testkit.Pool(t), testkit.NATS(t)
 
-	t.Run("is kept with many streams", func(t *testing.T) {
+	t.Run("holds with many streams", func(t *testing.T) {
 		const bound, groups = 64 << 10, 200
 		n := open(t, pool, broker.ClientURL(), eventlog.Config{StateCache: bound, Lanes: 2})
 		members := make([]domain.ID, 10)
@@ -30,7 +30,7 @@ func TestStateBound(t *testing.T) {
 			n.createGroup(t, all[len(all)-1], members[0], members[1:]...)
 			require.LessOrEqual(t, n.StateBytes(), bound)
 		}
-		require.Greater(t, n.StateBytes(), bound/2, "what may be kept is kept")
+		require.Greater(t, n.StateBytes(), bound/2, "the cache uses its room")
 		for _, group := range all {
 			n.mustSend(t, group, members[9], "from everywhere")
 			require.LessOrEqual(t, n.StateBytes(), bound)
@@ -38,7 +38,7 @@ func TestStateBound(t *testing.T) {
 		require.Greater(t, n.StatesEvicted(), groups)
 	})
 
-	t.Run("weighs a state again when it grows", func(t *testing.T) {
+	t.Run("a state is measured again when it grows", func(t *testing.T) {
 		n := open(t, pool, broker.ClientURL())
 		owner, group := eventlog.NewID(), eventlog.NewID()
 		n.createGroup(t, group, owner)
@@ -54,7 +54,7 @@ func TestStateBound(t *testing.T) {
 		require.Greater(t, n.StateBytes(), small+1000*32)
 	})
 
-	t.Run("a state that exceeds it is decided on and makes no room", func(t *testing.T) {
+	t.Run("a state that exceeds it is decided on and evicts nothing", func(t *testing.T) {
 		n := open(t, pool, broker.ClientURL(), eventlog.Config{StateCache: 32 << 10, Lanes: 1})
 		owner, small, large := eventlog.NewID(), eventlog.NewID(), eventlog.NewID()
 		n.createGroup(t, small, owner)
@@ -67,15 +67,15 @@ func TestStateBound(t *testing.T) {
 		}
 		read := n.StateEvents()
 		require.Greater(t, read, 5*1000)
-		n.mustSend(t, small, owner, "still known")
+		n.mustSend(t, small, owner, "still cached")
 		require.Equal(t, read, n.StateEvents())
 		require.Equal(t, kept, n.StateBytes())
 		require.Zero(t, n.StatesEvicted())
 	})
 }
 
-// openWithCaches starts three nodes on one log: one keeps all states, one a
-// few, one none.
+// openWithCaches starts three nodes on one log: one caches all states, one a few,
+// one none.
 func openWithCaches(t *testing.T) ([]*node, *pgxpool.Pool) {
 	pool, broker := testkit.Pool(t), testkit.NATS(t)
 	var nodes []*node
@@ -85,8 +85,8 @@ func openWithCaches(t *testing.T) ([]*node, *pgxpool.Pool) {
 	return nodes, pool
 }
 
-// TestAnyCommands runs commands of anybody on any of the nodes, one after
-// another. What is answered is what one who has seen all before would decide.
+// TestAnyCommands runs commands of any user on any node, one after another. Each
+// answer is what a decision on all earlier events gives.
 func TestAnyCommands(t *testing.T) {
 	nodes, pool := openWithCaches(t)
 	everyone := []domain.ID{eventlog.NewID(), eventlog.NewID(), eventlog.NewID(), eventlog.NewID()}
@@ -96,7 +96,7 @@ func TestAnyCommands(t *testing.T) {
 		for _, group := range groups {
 			models[group] = domain.NewConversation()
 			for _, e := range nodes[0].createGroup(t, group, everyone[0]).Events {
-				decoded, err := domain.DecodeEvent(e.Type, e.Schema, e.Payload)
+				decoded, err := e.Decode()
 				require.NoError(rt, err)
 				models[group].Evolve(decoded)
 			}

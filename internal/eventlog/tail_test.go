@@ -15,8 +15,7 @@ import (
 	"ping/internal/testkit"
 )
 
-// readTail reads n events after a position and checks that they follow one
-// another.
+// readTail reads n events after a position and checks that they are consecutive.
 func readTail(t require.TestingT, ctx context.Context, l *node, after int64, n int) []string {
 	tail := l.Tail(0, after)
 	defer tail.Close()
@@ -67,7 +66,7 @@ func TestTail(t *testing.T) {
 		require.Positive(t, fromPostgres, "so was Postgres")
 	})
 
-	t.Run("holes in the mirror do not show", func(t *testing.T) {
+	t.Run("holes in the mirror are filled", func(t *testing.T) {
 		stream, err := jetStream(t, broker.ClientURL()).Stream(t.Context(), "PING_E1_P00")
 		require.NoError(t, err)
 		for _, hole := range []uint64{1, 700, 701, 1500, total} {
@@ -76,14 +75,14 @@ func TestTail(t *testing.T) {
 		require.Equal(t, want, readTail(t, t.Context(), n, 0, total))
 	})
 
-	t.Run("a mirror that begins later does not show", func(t *testing.T) {
+	t.Run("what a mirror that begins later lacks is read from Postgres", func(t *testing.T) {
 		stream, err := jetStream(t, broker.ClientURL()).Stream(t.Context(), "PING_E1_P00")
 		require.NoError(t, err)
 		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSequence(1000)))
 		require.Equal(t, want, readTail(t, t.Context(), n, 0, total))
 	})
 
-	t.Run("waits for what comes, also from another node", func(t *testing.T) {
+	t.Run("waits for the next events, also from another node", func(t *testing.T) {
 		other := open(t, pool, broker.ClientURL(), small)
 		tail := n.Tail(0, total)
 		defer tail.Close()
@@ -104,7 +103,7 @@ func TestTail(t *testing.T) {
 		}
 	})
 
-	t.Run("goes on without NATS", func(t *testing.T) {
+	t.Run("continues without NATS", func(t *testing.T) {
 		broker.Stop()
 		other := open(t, pool, broker.ClientURL(), small)
 		sent := other.mustSend(t, group, owner, "through Postgres")
