@@ -8,7 +8,7 @@ import (
 	"ping/internal/web"
 )
 
-var errCursor = &domain.Error{Kind: domain.Unprocessable, Code: "cursor_invalid", Message: "A cursor is the next or previous of a page of the same list, unchanged."}
+var errCursor = &domain.Error{Kind: domain.Unprocessable, Code: "cursor_invalid", Message: "Send the unchanged next or previous of a page of the same list as the cursor."}
 
 // encodeCursor makes an opaque cursor of the keys of a page's last item. The list's name distinguishes the cursors of
 // different lists.
