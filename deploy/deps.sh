@@ -1,9 +1,8 @@
 #!/bin/sh
-# Installs Postgres and Redis where they are missing, for `ping dev` and the
-# tests, which start their own instances of them on ports of their own. Services
-# that run already are left alone; the ones that installing brings are not started.
-# With the argument `node` it installs Node too, which one test needs: it runs the
-# JavaScript client.
+# Installs Postgres and Redis if they are missing, for `ping dev` and the tests,
+# which start their own instances on their own ports. Services that already run
+# are not touched; services that the installation adds are not started. With the
+# argument `node` it also installs Node, which the test of the JavaScript client needs.
 set -eu
 want_node=${1:-}
 
@@ -38,8 +37,8 @@ as_root() {
 }
 
 # Debian starts a service for each server that is installed, now and at each boot.
-# A policy that says no keeps it from starting now (one that is there already is
-# left as it is), and the services that came with this install are disabled.
+# A policy that refuses prevents the start now (an existing policy is not changed),
+# and the services that this installation added are disabled.
 install_debian() {
     policy=/usr/sbin/policy-rc.d
     packages=
@@ -55,7 +54,7 @@ install_debian() {
         as_root chmod 755 "$policy"
     fi
     trap '[ -z "$made_policy" ] || as_root rm -f "$policy"' EXIT
-    # shellcheck disable=SC2086 # the list is meant to be split
+    # shellcheck disable=SC2086 # the list has to be split
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
     if [ -d /run/systemd/system ] && [ -n "$services" ]; then
         # shellcheck disable=SC2086 # as above
@@ -64,16 +63,16 @@ install_debian() {
 }
 
 install_with() {
-    # $1: the manager's install command, $2: Postgres's packages, $3: Redis's; Node's is nodejs everywhere
+    # $1: the install command, $2: Postgres's packages, $3: Redis's; Node's is nodejs everywhere
     packages=
     has_postgres || packages="$packages $2"
     has_redis || packages="$packages $3"
     has_node || packages="$packages nodejs"
-    # shellcheck disable=SC2086 # the lists are meant to be split
+    # shellcheck disable=SC2086 # the lists have to be split
     as_root $1 $packages
 }
 
-echo "Installing what is missing of Postgres, Redis${want_node:+ and Node} …"
+echo "Installing Postgres, Redis${want_node:+ and Node}, as far as they are missing …"
 if command -v apt-get >/dev/null; then
     install_debian
 elif command -v dnf >/dev/null; then
@@ -85,7 +84,7 @@ elif command -v apk >/dev/null; then
 elif command -v pacman >/dev/null; then
     install_with "pacman -S --noconfirm --needed" "postgresql" "valkey"
 elif command -v brew >/dev/null; then
-    # brew refuses to run as root, and needs no root.
+    # brew refuses to run as root.
     has_postgres || brew install --quiet postgresql@17
     has_redis || brew install --quiet redis
     has_node || brew install --quiet node

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Groups: roles, names, members who come and go, and ownership handed over.
+# Groups: roles, names, members, and the transfer of ownership.
 . "$(dirname "$0")/lib.sh"
 
 say "Ada makes a group with Bob and Cleo"
@@ -9,7 +9,7 @@ person Ada; ADA=$ID AS_ADA=$TOKEN
 expect 201 POST /v1/conversations "{\"kind\":\"group\",\"name\":\"crew\",\"members\":[\"$BOB\",\"$CLEO\"]}"
 GROUP=/v1/conversations/$(field id)
 
-say "A member neither renames it nor adds anyone; an admin does"
+say "A member may not rename it; an admin may"
 TOKEN=$AS_BOB
 expect 403 PATCH "$GROUP" '{"name":"pirates"}'
 TOKEN=$AS_ADA
@@ -18,19 +18,19 @@ TOKEN=$AS_BOB
 expect 200 PATCH "$GROUP" '{"name":"The crew","topic":"Sails and ropes"}'
 has '"topic":"Sails and ropes"'
 
-say "A reader reads and does not send"
+say "A reader may read but not send"
 expect 200 PATCH "$GROUP/members/$CLEO" '{"role":"reader"}'
 TOKEN=$AS_CLEO
 expect 200 GET "$GROUP/messages"
 expect 403 POST "$GROUP/messages" '{"body":"Hello?"}'
 
-say "Ada hands her ownership over to Bob, and is an admin"
+say "Ada transfers her ownership to Bob and becomes an admin"
 TOKEN=$AS_ADA
 expect 200 PATCH "$GROUP/members/$BOB" '{"role":"owner"}'
 expect 200 GET "$GROUP"
 has '"role":"admin"'
 
-say "Bob leaves; a group never loses its last owner, so Ada follows"
+say "Bob leaves; a group always has an owner, so Ada becomes one again"
 TOKEN=$AS_BOB
 expect 204 DELETE "$GROUP/members/$BOB"
 expect 404 GET "$GROUP"

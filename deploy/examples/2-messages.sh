@@ -14,12 +14,12 @@ TOKEN=$AS_BOB
 expect 201 POST "$GROUP/messages" "{\"body\":\"I am.\",\"reply_to\":\"$ASKED\"}"
 REPLY=$(field id)
 
-say "Everyone edits what is his own, and nothing else"
+say "Users may edit their own messages, and no others"
 expect 200 PATCH "$GROUP/messages/$REPLY" '{"body":"I am, until midnight."}'
 has '"edited_at":"20'
 expect 403 PATCH "$GROUP/messages/$ASKED" '{"body":"Who cares?"}'
 
-say "Reactions are a set: twice is once"
+say "Reactions are a set: adding one twice has no effect"
 THUMB=%F0%9F%91%8D
 expect 200 PUT "$GROUP/messages/$ASKED/reactions/$THUMB"
 expect 200 PUT "$GROUP/messages/$ASKED/reactions/$THUMB"
@@ -28,12 +28,12 @@ expect 200 PUT "$GROUP/messages/$ASKED/reactions/$THUMB"
 expect 200 GET "$GROUP/messages/$ASKED"
 has '"count":2,"mine":true'
 
-say "Admins pin; the pinned are a list of their own"
+say "Admins pin messages; pinned messages have their own list"
 expect 200 PUT "$GROUP/messages/$REPLY/pin"
 expect 200 GET "$GROUP/pins"
 has "$REPLY"
 
-say "A deleted message is a tombstone: its place stays, its text does not"
+say "A deleted message becomes a tombstone: it keeps its place and loses its text"
 TOKEN=$AS_BOB
 expect 204 DELETE "$GROUP/messages/$REPLY"
 expect 200 GET "$GROUP/messages"
@@ -41,7 +41,7 @@ has "$REPLY"
 lacks midnight
 expect 409 PATCH "$GROUP/messages/$REPLY" '{"body":"Still here?"}'
 
-say "History comes in pages, from either end or around a seq"
+say "History is read in pages, from either end or around a seq"
 expect 200 GET "$GROUP/messages?limit=1"
 NEXT=$(field next)
 expect 200 GET "$GROUP/messages?limit=1&before=$NEXT"

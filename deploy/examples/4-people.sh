@@ -1,5 +1,5 @@
 #!/bin/sh
-# People: profiles, finding them, and blocking them.
+# People: profiles, search, and blocks.
 . "$(dirname "$0")/lib.sh"
 
 person Bob; BOB=$ID AS_BOB=$TOKEN
@@ -15,12 +15,12 @@ expect 409 PATCH /v1/users/me "{\"handle\":\"$HANDLE\"}"
 expect 200 GET "/v1/users?query=@$HANDLE"
 has '"bio":"Counts."'
 
-say "An answer that has not changed is not sent again"
+say "An unchanged response is not sent twice"
 expect 200 GET "/v1/users/$ADA"
 ETAG=$(tr -d '\r' <"$WORK/headers" | sed -n 's/^[Ee][Tt]ag: //p')
 curl -sS -o /dev/null -w '%{http_code}  with If-None-Match\n' -H "Authorization: Bearer $TOKEN" -H "If-None-Match: $ETAG" "$PING/v1/users/$ADA"
 
-say "Bob writes to Ada; she blocks him, and he cannot any more"
+say "Bob writes to Ada; Ada blocks Bob, who can no longer send"
 expect 201 POST /v1/conversations "{\"kind\":\"direct\",\"members\":[\"$ADA\"]}"
 TALK=/v1/conversations/$(field id)
 expect 201 POST "$TALK/messages" '{"body":"Buy my anchors!"}'
@@ -32,7 +32,7 @@ TOKEN=$AS_BOB
 expect 403 POST "$TALK/messages" '{"body":"Cheap anchors!"}'
 has '"code":"blocked"'
 
-say "Both still read what there was; she unblocks him"
+say "Both can still read the history; Ada unblocks Bob"
 expect 200 GET "$TALK/messages"
 TOKEN=$AS_ADA
 expect 204 DELETE "/v1/users/me/blocks/$BOB"

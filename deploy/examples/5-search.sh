@@ -1,5 +1,5 @@
 #!/bin/sh
-# Search: in all that one may see now, in any language.
+# Search: in everything that the user may see now, in any language.
 . "$(dirname "$0")/lib.sh"
 
 person Bob; BOB=$ID AS_BOB=$TOKEN
@@ -10,7 +10,7 @@ expect 201 POST "/v1/conversations/$GROUP/messages" '{"body":"The compass is in 
 COMPASS=$(field id)
 expect 201 POST "/v1/conversations/$GROUP/messages" '{"body":"明日の天気はどうですか"}'
 
-say "By words, the last of which may be unfinished; and within languages without spaces"
+say "By words, the last of which may be incomplete; also in languages without spaces"
 TOKEN=$AS_BOB
 expect 200 GET '/v1/search?q=drawer%20comp'
 has "$COMPASS"
@@ -24,7 +24,7 @@ TOKEN=$AS_BOB
 expect 200 GET '/v1/search?q=compass'
 lacks "$COMPASS"
 
-say "Who has left finds nothing any more"
+say "A former member finds nothing"
 expect 204 DELETE "/v1/conversations/$GROUP/members/$BOB"
 expect 200 GET '/v1/search?q=sextant'
 lacks "$COMPASS"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs all examples, one after another, and stops at the first that fails.
+# Runs all examples in order, and stops at the first that fails.
 set -eu
 cd "$(dirname "$0")"
 for example in [0-9]-*.sh; do
