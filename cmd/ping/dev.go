@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"ping/internal/devservices"
+	"ping/internal/node"
 	"ping/migrations"
 )
 
@@ -23,7 +24,7 @@ func devCommand() *cli.Command {
 		Description: "No setting is needed: Postgres and Redis are started from the installed binaries (`make deps` installs them),\n" +
 			"NATS runs inside. Of these, one whose URL is set is used instead. Ctrl-C ends all of it; the next start continues.",
 		Flags: append([]cli.Flag{&cli.StringFlag{
-			Name: "data", Category: categoryParts, Usage: "the `folder` of the data, made when it isn't there",
+			Name: "data", Category: node.CategoryEngines, Usage: "the `folder` of the data, made when it isn't there",
 			Value: ".ping", Sources: cli.EnvVars("PING_DATA"),
 		}}, flags(map[string]string{"metrics-addr": "", "drain": "200ms", "limits": "off"})...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -40,11 +41,11 @@ func runDev(ctx context.Context, setting func(name string) string, out, errOut i
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: cfg.LogLevel}))
-	listeners, err := listen(cfg)
+	listeners, err := node.Listen(cfg)
 	if err != nil {
 		return err
 	}
-	defer listeners.close() // unless the node has, which makes this one's error nothing
+	defer listeners.Close() // unless the node has, which makes this one's error nothing
 	own, err := startParts(ctx, setting("data"), &cfg, logger)
 	if err != nil {
 		return err
@@ -53,22 +54,22 @@ func runDev(ctx context.Context, setting func(name string) string, out, errOut i
 	if _, err := migrations.Up(ctx, cfg.DatabaseURL); err != nil {
 		return err
 	}
-	n, err := newNode(ctx, cfg, logger, own.natsOptions...)
+	n, err := node.New(ctx, cfg, logger, own.natsOptions...)
 	if err != nil {
 		return err
 	}
 	if err := own.writeEnv(cfg); err != nil {
-		n.close()
+		n.Close()
 		return err
 	}
-	announce(out, own, listeners.clients.Addr().String())
+	announce(out, own, listeners.Clients.Addr().String())
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	watch := newStage(ctx, fail)
-	defer watch.stop()
+	watch := node.NewStage(ctx, fail)
+	defer watch.Stop()
 	for name, ended := range own.ended {
-		watch.run(name, func(ctx context.Context) error {
+		watch.Run(name, func(ctx context.Context) error {
 			select {
 			case <-ended:
 				return fmt.Errorf("it ended by itself; %s tells why", own.folder.Path(name, "log"))
@@ -77,20 +78,20 @@ func runDev(ctx context.Context, setting func(name string) string, out, errOut i
 			}
 		})
 	}
-	return n.run(ctx, listeners)
+	return n.Run(ctx, listeners)
 }
 
 // readDevConfig reads the settings, of which those that `ping dev` makes itself
 // need not be there.
-func readDevConfig(setting func(name string) string) (Config, error) {
+func readDevConfig(setting func(name string) string) (node.Config, error) {
 	var names []string
-	for _, s := range settings {
+	for _, s := range node.Settings {
 		made := []string{"database-url", "redis-url", "nats-url", "jwt-secret"}
-		if !slices.Contains(made, s.name) || setting(s.name) != "" {
-			names = append(names, s.name)
+		if !slices.Contains(made, s.Name) || setting(s.Name) != "" {
+			names = append(names, s.Name)
 		}
 	}
-	return readConfig(setting, names...)
+	return node.ReadConfig(setting, names...)
 }
 
 // announce prints where everything is.
@@ -115,7 +116,7 @@ func announce(out io.Writer, own *privateParts, addr string) {
 
 // writeEnv keeps the settings of a further node in the file env, which only this
 // user may read.
-func (p *privateParts) writeEnv(cfg Config) error {
+func (p *privateParts) writeEnv(cfg node.Config) error {
 	env := fmt.Sprintf("DATABASE_URL=%s\nREDIS_URL=%s\nNATS_URL=%s\nJWT_SECRET=%s\nPING_LIMITS=%s\n",
 		quote(cfg.DatabaseURL), quote(cfg.RedisURL), quote(cfg.NATSURL), quote(cfg.JWTSecret), quote(cfg.Limits.String()))
 	return devservices.WriteFile(p.folder.Path("env"), []byte(env), 0o600)

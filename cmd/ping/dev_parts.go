@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"ping/internal/devservices"
+	"ping/internal/node"
 )
 
 // privateParts are the parts that `ping dev` has started, and where all are.
@@ -22,7 +23,7 @@ type privateParts struct {
 
 // startParts starts the parts that cfg has no URL for, in the data folder at
 // path, and completes cfg. When it fails, it leaves nothing running.
-func startParts(ctx context.Context, path string, cfg *Config, logger *slog.Logger) (_ *privateParts, err error) {
+func startParts(ctx context.Context, path string, cfg *node.Config, logger *slog.Logger) (_ *privateParts, err error) {
 	p := &privateParts{
 		where: map[string]string{"postgres": "as DATABASE_URL says", "redis": "as REDIS_URL says", "nats": "as NATS_URL says"},
 		ended: map[string]<-chan struct{}{},
@@ -31,7 +32,7 @@ func startParts(ctx context.Context, path string, cfg *Config, logger *slog.Logg
 		return nil, err
 	}
 	p.stops = append(p.stops, p.folder.Close)
-	for _, start := range []func(context.Context, *Config, *slog.Logger) error{p.startPostgres, p.startRedis, p.startNATS} {
+	for _, start := range []func(context.Context, *node.Config, *slog.Logger) error{p.startPostgres, p.startRedis, p.startNATS} {
 		if err := start(ctx, cfg, logger); err != nil {
 			return nil, errors.Join(err, p.stop())
 		}
@@ -44,7 +45,7 @@ func startParts(ctx context.Context, path string, cfg *Config, logger *slog.Logg
 	return p, nil
 }
 
-func (p *privateParts) startPostgres(ctx context.Context, cfg *Config, _ *slog.Logger) error {
+func (p *privateParts) startPostgres(ctx context.Context, cfg *node.Config, _ *slog.Logger) error {
 	if cfg.DatabaseURL != "" {
 		return nil
 	}
@@ -60,7 +61,7 @@ func (p *privateParts) startPostgres(ctx context.Context, cfg *Config, _ *slog.L
 	return nil
 }
 
-func (p *privateParts) startRedis(ctx context.Context, cfg *Config, _ *slog.Logger) error {
+func (p *privateParts) startRedis(ctx context.Context, cfg *node.Config, _ *slog.Logger) error {
 	if cfg.RedisURL != "" {
 		return nil
 	}
@@ -75,7 +76,7 @@ func (p *privateParts) startRedis(ctx context.Context, cfg *Config, _ *slog.Logg
 	return nil
 }
 
-func (p *privateParts) startNATS(_ context.Context, cfg *Config, logger *slog.Logger) error {
+func (p *privateParts) startNATS(_ context.Context, cfg *node.Config, logger *slog.Logger) error {
 	if cfg.NATSURL != "" {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"ping/internal/eventlog"
+	"ping/internal/node"
 )
 
 func epochCommand() *cli.Command {
@@ -21,7 +22,7 @@ func epochCommand() *cli.Command {
 				"the events that the backup lacked are gone, also from the mirror that the new epoch begins.",
 			Flags: flags(nil, "database-url"),
 			Action: func(ctx context.Context, cmd *cli.Command) error {
-				cfg, err := readConfig(cmd.String, "database-url")
+				cfg, err := node.ReadConfig(cmd.String, "database-url")
 				if err != nil {
 					return err
 				}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"ping/internal/node"
 	"runtime/debug"
 	"syscall"
 
@@ -16,9 +17,9 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(mostPercent)
+		debug.SetGCPercent(node.MaxGCPercent)
 	}
-	quietRedis()
+	node.QuietRedis()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"ping/internal/node"
 	"ping/internal/testkit"
 )
 
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	quietRedis()
+	node.QuietRedis()
 	testkit.Main(m)
 }
 

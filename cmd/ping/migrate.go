@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"ping/internal/node"
 	"ping/migrations"
 )
 
@@ -15,7 +16,7 @@ func migrateCommand() *cli.Command {
 		Usage: "bring the database to this version's schema",
 		Flags: flags(nil, "database-url"),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			cfg, err := readConfig(cmd.String, "database-url")
+			cfg, err := node.ReadConfig(cmd.String, "database-url")
 			if err != nil {
 				return err
 			}

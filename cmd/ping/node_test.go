@@ -18,12 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/internal/devservices"
+	"ping/internal/node"
 	"ping/internal/testkit"
 )
 
 // world is what some nodes stand on together.
 type world struct {
-	cfg  Config
+	cfg  node.Config
 	nats *devservices.NATS
 }
 
@@ -33,9 +34,9 @@ func newWorld(t *testing.T) world {
 	server := testkit.NATS(t)
 	return world{
 		nats: server,
-		cfg: Config{
+		cfg: node.Config{
 			DatabaseURL: testkit.DatabaseURL(t), RedisURL: "unix://" + redis.Addr + "?db=" + strconv.Itoa(redis.DB),
-			NATSURL: server.ClientURL(), JWTSecret: strings.Repeat("s", minSecret),
+			NATSURL: server.ClientURL(), JWTSecret: strings.Repeat("s", node.MinSecret),
 			Drain: 100 * time.Millisecond, DatabaseConns: 12,
 		},
 	}
@@ -49,7 +50,7 @@ func startNode(t *testing.T, w world) (base string) {
 }
 
 // runNode is startNode for who looks inside the node too.
-func runNode(t *testing.T, w world) (n *node, base string) {
+func runNode(t *testing.T, w world) (n *node.Node, base string) {
 	t.Helper()
 	n, base, _ = runNodeLogging(t, w, testkit.Logger(t))
 	return n, base
@@ -57,15 +58,15 @@ func runNode(t *testing.T, w world) (n *node, base string) {
 
 // runNodeLogging is runNode for who reads its log, or ends it before the test
 // does.
-func runNodeLogging(t *testing.T, w world, logger *slog.Logger) (n *node, base string, stop func()) {
+func runNodeLogging(t *testing.T, w world, logger *slog.Logger) (n *node.Node, base string, stop func()) {
 	t.Helper()
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n, err = newNode(t.Context(), w.cfg, logger)
+	n, err = node.New(t.Context(), w.cfg, logger)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- n.run(ctx, listeners{clients: clients}) }()
+	go func() { ended <- n.Run(ctx, node.Listeners{Clients: clients}) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(t, <-ended)
@@ -258,8 +259,8 @@ func TestNodeEndsWithItsReason(t *testing.T) {
 	w := newWorld(t)
 	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n, err := newNode(t.Context(), w.cfg, testkit.Logger(t))
+	n, err := node.New(t.Context(), w.cfg, testkit.Logger(t))
 	require.NoError(t, err)
 	require.NoError(t, clients.Close()) // serving fails at once
-	require.ErrorContains(t, n.run(t.Context(), listeners{clients: clients}), "http: ")
+	require.ErrorContains(t, n.Run(t.Context(), node.Listeners{Clients: clients}), "http: ")
 }

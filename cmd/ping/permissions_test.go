@@ -111,7 +111,7 @@ func TestPermissions(t *testing.T) {
 // served returns the routes of the node, written as in the contract.
 func (s *cast) served() map[string]bool {
 	served := map[string]bool{}
-	for _, r := range s.n.web.Echo.Routes() {
+	for _, r := range s.n.Web.Echo.Routes() {
 		served[r.Method+" "+pathParameter.ReplaceAllString(r.Path, "{$1}")] = true
 	}
 	return served
@@ -229,7 +229,7 @@ func (s *cast) stealth(t *testing.T, author, conversation string) string {
 	m := ephemeral.Stealth{ID: eventlog.NewID(), Body: "psst", SentAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute)}
 	require.NoError(t, m.AuthorID.UnmarshalText([]byte(author)))
 	require.NoError(t, m.ConversationID.UnmarshalText([]byte(conversation)))
-	_, _, err := s.n.lane.Post(t.Context(), m, 0, "", nil)
+	_, _, err := s.n.Ephemeral.Post(t.Context(), m, 0, "", nil)
 	require.NoError(t, err)
 	return m.ID.String()
 }

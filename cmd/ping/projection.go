@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v3"
 
+	"ping/internal/node"
 	"ping/projections"
 )
 
@@ -37,7 +38,7 @@ func projectionNames() []string {
 }
 
 func rebuildProjection(ctx context.Context, cmd *cli.Command) error {
-	cfg, err := readConfig(cmd.String, "database-url")
+	cfg, err := node.ReadConfig(cmd.String, "database-url")
 	if err != nil {
 		return err
 	}

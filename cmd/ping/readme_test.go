@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"ping/internal/node"
 	"regexp"
 	"strings"
 	"syscall"
@@ -24,12 +25,12 @@ func document(t *testing.T, path string) string {
 
 func TestOperationsNameEverySetting(t *testing.T) {
 	text := document(t, "docs/operations.md")
-	for _, s := range settings {
+	for _, s := range node.Settings {
 		fallback := " "
-		if s.fallback != "" {
-			fallback = " `" + s.fallback + "` "
+		if s.Default != "" {
+			fallback = " `" + s.Default + "` "
 		}
-		row := fmt.Sprintf("| `%s` | `--%s` |%s| %s |\n", s.env, s.name, fallback, strings.ReplaceAll(s.usage, "`", ""))
+		row := fmt.Sprintf("| `%s` | `--%s` |%s| %s |\n", s.Env, s.Name, fallback, strings.ReplaceAll(s.Usage, "`", ""))
 		require.Contains(t, text, row)
 	}
 }

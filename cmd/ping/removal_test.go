@@ -41,7 +41,7 @@ func TestRemovedAtOnce(t *testing.T) {
 	s.write(t, ada, "DELETE /v1/conversations/"+group+"/members/"+bob.id, "")
 	s.send(t, ada, group, "not for bob")
 	var knows bool
-	require.NoError(t, s.n.pool.QueryRow(t.Context(),
+	require.NoError(t, s.n.Pool.QueryRow(t.Context(),
 		`SELECT removed_seq IS NOT NULL FROM inbox.members WHERE conversation_id = $1 AND user_id = $2`, group, bob.id).Scan(&knows))
 	require.False(t, knows, "the inbox is not behind: this tests nothing")
 
@@ -108,7 +108,7 @@ func (s *cast) unread(t *testing.T, who *client) (sum int64) {
 // node does that hangs while it holds their leases.
 func (s *cast) stopReadModels(t *testing.T) {
 	t.Helper()
-	tx, err := s.n.pool.Begin(t.Context())
+	tx, err := s.n.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `LOCK TABLE inbox.members, inbox.conversations, timeline.messages IN EXCLUSIVE MODE`)
 	require.NoError(t, err)

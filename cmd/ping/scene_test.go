@@ -15,6 +15,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/node"
 )
 
 // standing is what a caller is to a conversation.
@@ -36,9 +37,10 @@ func (s standing) direct() bool { return s == blocked || s == blocker }
 
 // cast are the users of one node.
 type cast struct {
-	n    *node
-	base string
-	http *http.Client
+	secret string // of access tokens
+	n      *node.Node
+	base   string
+	http   *http.Client
 	// seen is the last position written in each partition: what reads wait for.
 	seen    map[string]string
 	stopped bool // the read models are: nobody waits for what is not coming
@@ -50,8 +52,9 @@ type cast struct {
 
 func newCast(t *testing.T) *cast {
 	t.Helper()
-	n, base := runNode(t, newWorld(t))
-	s := &cast{n: n, base: base, http: &http.Client{Transport: &http.Transport{}}, seen: map[string]string{}}
+	w := newWorld(t)
+	n, base := runNode(t, w)
+	s := &cast{n: n, secret: w.cfg.JWTSecret, base: base, http: &http.Client{Transport: &http.Transport{}}, seen: map[string]string{}}
 	t.Cleanup(s.http.CloseIdleConnections)
 	return s
 }
@@ -174,7 +177,7 @@ func (s *cast) send(t *testing.T, by *client, conversation, body string) string 
 // expiredToken is one of the caller's that was good an hour ago.
 func (s *cast) expiredToken(t *testing.T) string {
 	t.Helper()
-	tokens, err := auth.NewTokens([]byte(s.n.cfg.JWTSecret), func() time.Time { return time.Now().Add(-time.Hour) })
+	tokens, err := auth.NewTokens([]byte(s.secret), func() time.Time { return time.Now().Add(-time.Hour) })
 	require.NoError(t, err)
 	user, err := domain.ParseID(s.caller.id)
 	require.NoError(t, err)
@@ -280,6 +283,6 @@ func (s *cast) stranger(t *testing.T, as standing) string {
 // events counts all events of the log.
 func (s *cast) events(t *testing.T) (n int64) {
 	t.Helper()
-	require.NoError(t, s.n.pool.QueryRow(t.Context(), `SELECT count(*) FROM log.events`).Scan(&n))
+	require.NoError(t, s.n.Pool.QueryRow(t.Context(), `SELECT count(*) FROM log.events`).Scan(&n))
 	return n
 }

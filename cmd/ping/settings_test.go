@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"ping/internal/node"
 	"strings"
 	"testing"
 
@@ -14,9 +15,9 @@ import (
 // clearSettings keeps the settings of whoever runs the tests out of them.
 func clearSettings(t *testing.T) {
 	t.Helper()
-	for _, s := range settings {
-		t.Setenv(s.env, "") // restores it at the end
-		require.NoError(t, os.Unsetenv(s.env))
+	for _, s := range node.Settings {
+		t.Setenv(s.Env, "") // restores it at the end
+		require.NoError(t, os.Unsetenv(s.Env))
 	}
 }
 
@@ -30,17 +31,17 @@ func TestServeSettings(t *testing.T) {
 	}
 	read := func(t *testing.T, change map[string]string) error {
 		t.Helper()
-		_, err := readConfig(func(name string) string {
-			for _, s := range settings {
-				if s.name != name {
+		_, err := node.ReadConfig(func(name string) string {
+			for _, s := range node.Settings {
+				if s.Name != name {
 					continue
 				}
 				for _, from := range []map[string]string{change, good} {
-					if text, ok := from[s.env]; ok {
+					if text, ok := from[s.Env]; ok {
 						return text
 					}
 				}
-				return s.fallback
+				return s.Default
 			}
 			return ""
 		})
@@ -81,14 +82,14 @@ func TestServeSettings(t *testing.T) {
 	}
 	t.Run("names every bad one at once", func(t *testing.T) {
 		change := map[string]string{"PING_ORIGINS": "x"}
-		for _, s := range settings {
-			if s.env != "PING_ORIGINS" {
-				change[s.env] = "?"
+		for _, s := range node.Settings {
+			if s.Env != "PING_ORIGINS" {
+				change[s.Env] = "?"
 			}
 		}
 		err := read(t, change)
-		for _, s := range settings {
-			require.ErrorContains(t, err, s.env)
+		for _, s := range node.Settings {
+			require.ErrorContains(t, err, s.Env)
 		}
 	})
 	t.Run("keeps passwords out of its errors", func(t *testing.T) {
@@ -108,9 +109,9 @@ func TestHelp(t *testing.T) {
 		t.Setenv("JWT_SECRET", "a secret in the environment")
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), []string{"ping", "serve", "--help"}, &out, &out))
-		for _, s := range settings {
-			require.Contains(t, out.String(), "--"+s.name)
-			require.Contains(t, out.String(), s.env)
+		for _, s := range node.Settings {
+			require.Contains(t, out.String(), "--"+s.Name)
+			require.Contains(t, out.String(), s.Env)
 		}
 		require.NotContains(t, out.String(), "a secret in the environment")
 	})

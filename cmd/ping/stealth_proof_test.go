@@ -19,6 +19,7 @@ import (
 
 	"ping/internal/devservices"
 	"ping/internal/limits"
+	"ping/internal/node"
 	"ping/internal/testkit"
 	"ping/migrations"
 )
@@ -28,7 +29,7 @@ import (
 type proof struct {
 	t        *testing.T
 	dir      string
-	cfg      Config
+	cfg      node.Config
 	postgres *devservices.Postgres
 	nats     *devservices.NATS
 	redis    *devservices.Redis
@@ -61,9 +62,9 @@ func newProof(t *testing.T) *proof {
 	require.NoError(t, err)
 	t.Cleanup(func() { p.nats.Stop() })
 	p.startRedis()
-	p.cfg = Config{
+	p.cfg = node.Config{
 		DatabaseURL: p.postgres.URL(devservices.PostgresDatabase), RedisURL: p.redis.URL(), NATSURL: p.nats.ClientURL(),
-		JWTSecret: strings.Repeat("s", minSecret), Drain: 100 * time.Millisecond, DatabaseConns: 12,
+		JWTSecret: strings.Repeat("s", node.MinSecret), Drain: 100 * time.Millisecond, DatabaseConns: 12,
 	}
 	p.cfg.Limits, err = limits.Parse("send=1000/s")
 	require.NoError(t, err)

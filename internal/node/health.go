@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -13,17 +13,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// healthTimeout is how long a dependency may take to answer.
+// healthTimeout bounds the answer of one dependency.
 const healthTimeout = time.Second
 
-// health tells whether a node is alive and whether it can take requests.
+// health answers whether a node is alive and whether it can take requests.
 type health struct {
 	draining atomic.Bool
 	checks   []check
 }
 
-// check is one dependency. Without one that is not required the node serves on:
-// without NATS it accepts, stores and delivers from Postgres, without Redis only
+// check is one dependency. A node works without those that are not required:
+// without NATS it accepts, stores and delivers from Postgres; without Redis only
 // tickets, stealth messages, typing and presence fail.
 type check struct {
 	name     string
@@ -53,7 +53,7 @@ func (h *health) register(e *echo.Echo) {
 
 const (
 	statusOK          = "ok"
-	statusDegraded    = "degraded" // something not required is missing
+	statusDegraded    = "degraded" // a dependency that is not required is unavailable
 	statusDraining    = "draining"
 	statusUnavailable = "unavailable"
 )

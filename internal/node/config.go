@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"errors"
@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/urfave/cli/v3"
 
 	"ping/internal/erasure"
 	"ping/internal/limits"
 )
 
-// Config is all that can be set of a node.
+// Config is the configuration of a node.
 type Config struct {
 	DatabaseURL string
 	RedisURL    string
@@ -40,131 +39,113 @@ type Config struct {
 	Erasure erasure.Config // no setting: nobody has a reason to change it
 }
 
-// A setting is one flag with its environment variable. All are read as text, so
-// that every bad one can be named at once.
-type setting struct {
-	name, env, fallback, category, usage string
+// Setting is one flag with its environment variable. All are read as text, so
+// that one error can name every invalid one.
+type Setting struct {
+	Name, Env, Default, Category, Usage string
 	// read checks the text and puts it into the config.
 	read func(cfg *Config, text string) error
 }
 
+// Categories of settings, for help texts.
 const (
-	categoryParts  = "What Ping runs on"
-	categoryServer = "Serving"
-	categoryTuning = "Tuning and watching"
+	CategoryEngines = "What Ping runs on"
+	CategoryServing = "Serving"
+	CategoryTuning  = "Tuning and watching"
 )
 
-// minSecret is the fewest bytes a key for access tokens may have: those of the
-// hash that signs them.
-const minSecret = 32
+// MinSecret is the minimum length of the secret for access tokens, in bytes: that
+// of the hash that signs them.
+const MinSecret = 32
 
-// privateNetworks are those that no client reaches a node from, unless a proxy
-// is in front of it or both are at home.
+// privateNetworks are the default for trusted proxies: a client on the internet
+// reaches a node from such an address only through a proxy.
 const privateNetworks = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 
-var settings = []setting{
-	{"database-url", "DATABASE_URL", "", categoryParts, "where Postgres is, `postgres://…`", func(cfg *Config, text string) error {
+// Settings lists all settings of a node.
+var Settings = []Setting{
+	{"database-url", "DATABASE_URL", "", CategoryEngines, "where Postgres is, `postgres://…`", func(cfg *Config, text string) error {
 		cfg.DatabaseURL = text
 		_, err := pgxpool.ParseConfig(text)
 		return required(text, err)
 	}},
-	{"redis-url", "REDIS_URL", "", categoryParts, "where Redis 7 or newer is, `redis://…`, rediss:// or unix://; a cluster: redis://host:port?addr=host:port, with an addr for each further node", func(cfg *Config, text string) error {
+	{"redis-url", "REDIS_URL", "", CategoryEngines, "where Redis 7 or newer is, `redis://…`, rediss:// or unix://; a cluster: redis://host:port?addr=host:port, with an addr for each further node", func(cfg *Config, text string) error {
 		cfg.RedisURL = text
 		return required(text, checkRedis(text))
 	}},
-	{"nats-url", "NATS_URL", "", categoryParts, "where NATS with JetStream is, `nats://…`, several with commas", func(cfg *Config, text string) error {
+	{"nats-url", "NATS_URL", "", CategoryEngines, "where NATS with JetStream is, `nats://…`, several with commas", func(cfg *Config, text string) error {
 		cfg.NATSURL = text
 		return required(text, checkNATS(text))
 	}},
-	{"jwt-secret", "JWT_SECRET", "", categoryParts, "the `secret` that signs access tokens, at least 32 bytes, the same for all nodes; set it in the environment, where other users cannot see it", func(cfg *Config, text string) error {
+	{"jwt-secret", "JWT_SECRET", "", CategoryEngines, "the `secret` that signs access tokens, at least 32 bytes, the same for all nodes; set it in the environment, where other users cannot see it", func(cfg *Config, text string) error {
 		cfg.JWTSecret = text
-		if text != "" && len(text) < minSecret {
-			return fmt.Errorf("has %d bytes, at least %d are needed", len(text), minSecret)
+		if text != "" && len(text) < MinSecret {
+			return fmt.Errorf("has %d bytes, at least %d are needed", len(text), MinSecret)
 		}
 		return required(text, nil)
 	}},
-	{"addr", "PING_ADDR", "127.0.0.1:8080", categoryServer, "the `host:port` that clients connect to", func(cfg *Config, text string) error {
+	{"addr", "PING_ADDR", "127.0.0.1:8080", CategoryServing, "the `host:port` that clients connect to", func(cfg *Config, text string) error {
 		cfg.Addr = text
 		if text == "" {
 			return errNotSet
 		}
 		return checkAddr(text)
 	}},
-	{"metrics-addr", "PING_METRICS_ADDR", "127.0.0.1:8081", categoryServer, "the `host:port` of /metrics; empty: the one that clients connect to", func(cfg *Config, text string) error {
+	{"metrics-addr", "PING_METRICS_ADDR", "127.0.0.1:8081", CategoryServing, "the `host:port` of /metrics; empty: the one that clients connect to", func(cfg *Config, text string) error {
 		cfg.MetricsAddr = text
 		return checkAddr(text)
 	}},
-	{"origins", "PING_ORIGINS", "", categoryServer, "other sites whose pages may open a stream, `https://host`, several with commas, or *", readOrigins},
-	{"proxies", "PING_PROXIES", privateNetworks, categoryServer, "the `networks` of proxies, whose X-Forwarded-For tells a client's address: CIDRs with commas; empty: none", readProxies},
-	{"drain", "PING_DRAIN", "5s", categoryServer, "the `time` over which clients are sent elsewhere when the node ends", func(cfg *Config, text string) (err error) {
+	{"origins", "PING_ORIGINS", "", CategoryServing, "other sites whose pages may open a stream, `https://host`, several with commas, or *", readOrigins},
+	{"proxies", "PING_PROXIES", privateNetworks, CategoryServing, "the `networks` of proxies, whose X-Forwarded-For tells a client's address: CIDRs with commas; empty: none", readProxies},
+	{"drain", "PING_DRAIN", "5s", CategoryServing, "the `time` over which clients are sent elsewhere when the node ends", func(cfg *Config, text string) (err error) {
 		if cfg.Drain, err = time.ParseDuration(text); err != nil || cfg.Drain < 0 {
 			return fmt.Errorf("is %q, not a time such as 5s", text)
 		}
 		return nil
 	}},
-	{"database-conns", "PING_DATABASE_CONNS", "32", categoryTuning, "the most `connections` to Postgres, at least 12", func(cfg *Config, text string) (err error) {
+	{"database-conns", "PING_DATABASE_CONNS", "32", CategoryTuning, "the most `connections` to Postgres, at least 12", func(cfg *Config, text string) (err error) {
 		if cfg.DatabaseConns, err = strconv.Atoi(text); err != nil || cfg.DatabaseConns < 12 || cfg.DatabaseConns > 10_000 {
 			return fmt.Errorf("is %q, not a number from 12 to 10000", text)
 		}
 		return nil
 	}},
-	{"state-cache", "PING_STATE_CACHE", "256", categoryTuning, "the most `MiB` of memory for what commands are decided on, at least 1; a group takes about 64 bytes a member", func(cfg *Config, text string) (err error) {
+	{"state-cache", "PING_STATE_CACHE", "256", CategoryTuning, "the most `MiB` of memory for what commands are decided on, at least 1; a group takes about 64 bytes a member", func(cfg *Config, text string) (err error) {
 		if cfg.StateCache, err = strconv.Atoi(text); err != nil || cfg.StateCache < 1 || cfg.StateCache > 1_000_000 {
 			return fmt.Errorf("is %q, not a number from 1 to 1000000", text)
 		}
 		return nil
 	}},
-	{"limits", "PING_LIMITS", limits.Defaults, categoryTuning, "how often a user or an address may do something, `action=count/unit` with commas, the unit s, m or h; or off", func(cfg *Config, text string) (err error) {
+	{"limits", "PING_LIMITS", limits.Defaults, CategoryTuning, "how often a user or an address may do something, `action=count/unit` with commas, the unit s, m or h; or off", func(cfg *Config, text string) (err error) {
 		cfg.Limits, err = limits.Parse(text)
 		return err
 	}},
-	{"log-level", "PING_LOG_LEVEL", "info", categoryTuning, "the least `level` to log: debug, info, warn or error", func(cfg *Config, text string) error {
+	{"log-level", "PING_LOG_LEVEL", "info", CategoryTuning, "the least `level` to log: debug, info, warn or error", func(cfg *Config, text string) error {
 		if cfg.LogLevel.UnmarshalText([]byte(text)) != nil {
 			return fmt.Errorf("is %q, not debug, info, warn or error", text)
 		}
 		return nil
 	}},
-	{"pprof-addr", "PING_PPROF_ADDR", "", categoryTuning, "the `host:port` of Go's profiles (/debug/pprof/); empty: off. Keep it private", func(cfg *Config, text string) error {
+	{"pprof-addr", "PING_PPROF_ADDR", "", CategoryTuning, "the `host:port` of Go's profiles (/debug/pprof/); empty: off. Keep it private", func(cfg *Config, text string) error {
 		cfg.PprofAddr = text
 		return checkAddr(text)
 	}},
 }
 
-// flags turns the settings named, or all when none are, into flags. Another
-// fallback than the usual may be given by the setting's name.
-func flags(fallbacks map[string]string, names ...string) []cli.Flag {
-	var all []cli.Flag
-	for _, s := range settings {
-		if len(names) > 0 && !slices.Contains(names, s.name) {
-			continue
-		}
-		fallback, other := fallbacks[s.name]
-		if !other {
-			fallback = s.fallback
-		}
-		all = append(all, &cli.StringFlag{
-			Name: s.name, Category: s.category, Usage: s.usage, Value: fallback,
-			Sources: cli.EnvVars(s.env), HideDefault: fallback == "",
-		})
-	}
-	return all
-}
-
-// readConfig reads the settings named, or all when none are. Its error names
-// every bad one.
-func readConfig(text func(name string) string, names ...string) (Config, error) {
+// ReadConfig reads the named settings, or all when no name is given. Its error
+// names every invalid one.
+func ReadConfig(text func(name string) string, names ...string) (Config, error) {
 	var cfg Config
 	var bad []error
-	for _, s := range settings {
-		if len(names) > 0 && !slices.Contains(names, s.name) {
+	for _, s := range Settings {
+		if len(names) > 0 && !slices.Contains(names, s.Name) {
 			continue
 		}
-		if err := s.read(&cfg, strings.TrimSpace(text(s.name))); err != nil {
-			bad = append(bad, fmt.Errorf("  %s (--%s) %w", s.env, s.name, err))
+		if err := s.read(&cfg, strings.TrimSpace(text(s.Name))); err != nil {
+			bad = append(bad, fmt.Errorf("  %s (--%s) %w", s.Env, s.Name, err))
 		}
 	}
 	if len(bad) > 0 {
-		return Config{}, fmt.Errorf("bad settings:\n%w", errors.Join(bad...))
+		return Config{}, fmt.Errorf("invalid settings:\n%w", errors.Join(bad...))
 	}
 	return cfg, nil
 }

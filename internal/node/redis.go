@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// newRedis makes a client of the Redis at a URL. Who asks it something says how
-// long he waits, and asks again himself.
+// newRedis makes a client for the Redis at a URL. Callers bound each request by
+// its context and retry themselves.
 func newRedis(text string) (redis.UniversalClient, error) {
 	if isCluster(text) {
 		options, err := redis.ParseClusterURL(text)
@@ -27,8 +27,8 @@ func newRedis(text string) (redis.UniversalClient, error) {
 	return redis.NewClient(options), nil
 }
 
-// errRedisURL does not say more: the reason may quote a password.
-var errRedisURL = errors.New("connect to Redis: its URL is not valid")
+// errRedisURL gives no reason, because the reason may quote a password.
+var errRedisURL = errors.New("connect to Redis: the URL is invalid")
 
 // checkRedis checks the URL of a Redis.
 func checkRedis(text string) error {
@@ -40,17 +40,17 @@ func checkRedis(text string) error {
 	return err
 }
 
-// isCluster tells a cluster by the further nodes that its URL names; one is
-// enough for the client to find the others.
+// isCluster recognises a cluster by the further nodes that its URL names. The
+// client finds the others from one of them.
 func isCluster(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Query().Has("addr")
 }
 
-// quietRedis keeps the Redis client from writing to standard error about each
-// attempt that fails: who asked for something logs, once, that it failed. It
-// is a variable of that package, so it is set once a process.
-func quietRedis() { redis.SetLogger(noLog{}) }
+// QuietRedis keeps the Redis client from writing to standard error about each
+// failed attempt: the callers log failures, each once. The logger is a variable
+// of that package, so this is called once per process.
+func QuietRedis() { redis.SetLogger(noLog{}) }
 
 type noLog struct{}
 
