@@ -27,9 +27,9 @@ type Limiter struct {
 	secret []byte
 	now    func() time.Time // this node's clock; Redis counts by its own
 
-	redis  redis.UniversalClient // nil without rates
-	counts *redis_rate.Limiter
-	outage outage
+	redis   redis.UniversalClient // nil without rates
+	counts  *redis_rate.Limiter
+	breaker *breaker
 
 	mu      sync.Mutex // of tallies
 	tallies *simplelru.LRU[subject, *tally]
@@ -56,7 +56,7 @@ type Decision struct {
 // New counts in the Redis of rdb, over connections of its own with shorter timeouts. The secret keys the hashes of
 // subjects and is the same on all nodes. Without rates nothing is limited, and Redis is not asked. Call Close at the end.
 func New(rdb redis.UniversalClient, rates Rates, secret string, logger *slog.Logger) *Limiter {
-	l := &Limiter{rates: rates, secret: []byte(secret), now: time.Now, outage: outage{logger: logger}, metrics: newMetrics()}
+	l := &Limiter{rates: rates, secret: []byte(secret), now: time.Now, breaker: newBreaker(logger), metrics: newMetrics()}
 	if l.Off() {
 		return l
 	}
@@ -113,7 +113,7 @@ func (l *Limiter) Take(ctx context.Context, action, name string) Decision {
 	now := l.now()
 	decision, settle := tally.decide(rate, now)
 	if settle {
-		answer := l.acquire(ctx, action, subject, rate, tally.unsettled+1, now)
+		answer := l.acquire(ctx, action, subject, rate, tally.unsettled+1)
 		if answer == nil {
 			l.metrics.unchecked.Inc()
 			return Decision{Allowed: true}
@@ -146,24 +146,12 @@ func (l *Limiter) tally(s subject) *tally {
 }
 
 // acquire takes permits in Redis, all or none; nil when Redis is unavailable.
-func (l *Limiter) acquire(ctx context.Context, action string, s subject, rate Rate, permits int, now time.Time) *redis_rate.Result {
-	ask, probe := l.outage.mayAsk(now)
-	if !ask {
-		return nil
-	}
+func (l *Limiter) acquire(ctx context.Context, action string, s subject, rate Rate, permits int) *redis_rate.Result {
 	// A client that disconnects says nothing about Redis.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
 	limit := redis_rate.Limit{Rate: rate.Count, Burst: rate.Count, Period: rate.Unit}
-	answer, err := l.counts.AllowN(ctx, key(action, s), limit, permits)
-	if err != nil {
-		l.outage.failed(l.now(), err)
-		return nil
-	}
-	if probe {
-		l.outage.ended()
-	}
-	return answer
+	return l.breaker.ask(func() (*redis_rate.Result, error) { return l.counts.AllowN(ctx, key(action, s), limit, permits) })
 }
 
 // key is the Redis key of a subject.
