@@ -14,12 +14,12 @@ import (
 // one Write. All of it goes through one queue.
 type Conn struct {
 	net.Conn
-	server  *Server
-	handler Handler
-	opened  chan struct{} // closed when the handler is open; nil afterwards
+	server   *Server
+	handler  Handler
+	upgraded chan<- error // takes nil when the handler is open; nil afterwards
 
 	// Used by Read alone.
-	silent int // heartbeats since the client was last heard
+	heard  time.Time // when a byte of the client came last
 	inflow Bucket
 
 	mu    sync.Mutex
@@ -46,19 +46,23 @@ func (s *Server) NewConn(c net.Conn, h Handler) *Conn {
 	return w
 }
 
-// listen arms the first heartbeat.
-func (c *Conn) listen() { _ = c.Conn.SetReadDeadline(time.Now().Add(c.server.cfg.Heartbeat)) }
+// listen starts to watch for a silent client.
+func (c *Conn) listen() {
+	c.heard = time.Now()
+	_ = c.Conn.SetReadDeadline(c.heard.Add(2 * c.server.cfg.Heartbeat))
+}
 
-// Read waits for what the client sends. After two heartbeats without a byte, the
-// client is gone. Gorilla cannot read on after a deadline, so it sees only the
-// last one.
+// Read waits for what the client sends. After two heartbeats without a byte the
+// client is gone: Melody has pinged it in the first, so it had one to answer.
+// The deadline is moved only when it passes, which saves a timer per read.
+// Gorilla cannot read on after a deadline, so it sees only the last one.
 func (c *Conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
 		if n > 0 {
-			c.silent = 0
+			c.heard = time.Now()
 			each := time.Second / time.Duration(c.server.cfg.BytesPerSecond)
-			if !c.inflow.Take(time.Now(), time.Duration(n)*each, time.Duration(c.server.cfg.ByteBurst)*each) {
+			if !c.inflow.Take(c.heard, time.Duration(n)*each, time.Duration(c.server.cfg.ByteBurst)*each) {
 				c.CloseWith(c.server.cfg.TooFast)
 				return 0, errFlood
 			}
@@ -66,10 +70,11 @@ func (c *Conn) Read(b []byte) (int, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		if c.silent++; c.silent >= 2 {
+		gone := c.heard.Add(2 * c.server.cfg.Heartbeat)
+		if !time.Now().Before(gone) {
 			return n, err
 		}
-		c.listen()
+		_ = c.Conn.SetReadDeadline(gone)
 	}
 }
 

@@ -50,11 +50,11 @@ func NewServer(cfg Config) *Server {
 	s.melody.HandleConnect(func(m *melody.Session) {
 		m.Request = nil // it would be held for as long as the socket lives
 		c := connOf(m)
-		opened := c.opened
-		c.opened = nil
+		upgraded := c.upgraded
+		c.upgraded = nil
 		c.listen()
 		c.handler.Open(c)
-		close(opened)
+		upgraded <- nil
 	})
 	s.melody.HandleMessage(func(m *melody.Session, payload []byte) { connOf(m).handler.ReceiveText(payload) })
 	s.melody.HandleMessageBinary(func(m *melody.Session, _ []byte) { connOf(m).handler.ReceiveBinary() })
@@ -69,23 +69,18 @@ func connOf(m *melody.Session) *Conn { return m.WebsocketConnection().NetConn().
 // The socket lives on in goroutines of its own, which hold nothing of the
 // request. After an error the request has been answered.
 func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) error {
-	opened, failed := make(chan struct{}), make(chan error, 1)
+	upgraded := make(chan error, 1)
 	s.sockets.Add(1)
-	go s.serve(&hijacker{w, s, h, opened}, r, failed)
-	select {
-	case <-opened:
-		return nil
-	case err := <-failed:
-		return err
-	}
+	go s.serve(&hijacker{w, s, h, upgraded}, r, upgraded)
+	return <-upgraded
 }
 
 // serve upgrades and reads until the socket ends. What it needs for the upgrade
 // is passed in, so that it is free afterwards.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, failed chan<- error) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, upgraded chan<- error) {
 	defer s.sockets.Done()
 	if err := s.melody.HandleRequest(w, r); err != nil {
-		failed <- err
+		upgraded <- err
 	}
 }
 
@@ -99,9 +94,9 @@ func (s *Server) Wait() {
 // returns for the network connection.
 type hijacker struct {
 	http.ResponseWriter
-	server  *Server
-	handler Handler
-	opened  chan struct{}
+	server   *Server
+	handler  Handler
+	upgraded chan<- error
 }
 
 func (w *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -110,6 +105,6 @@ func (w *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	conn := w.server.NewConn(c, w.handler)
-	conn.opened = w.opened
+	conn.upgraded = w.upgraded
 	return conn, rw, nil
 }
