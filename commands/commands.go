@@ -78,8 +78,8 @@ func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.
 	c.registerConversations(api)
 	c.registerMessages(api)
 	c.registerEphemeral(api)
-	alsoOK(api, "/v1/conversations", "The two have a direct conversation already: this one.")
-	alsoOK(api, "/v1/conversations/{conversation_id}/members", "The user is a member already, and stays what he is.")
+	alsoOK(api, "/v1/conversations", "The direct conversation of the two users exists already; this is it.")
+	alsoOK(api, "/v1/conversations/{conversation_id}/members", "The user is already a member; their role does not change.")
 	return nil
 }
 
@@ -106,17 +106,17 @@ func (c *commands) registerAuth(api huma.API) {
 		errEmailInvalid, errPasswordInvalid, domain.ErrNameInvalid, errEmailTaken, web.ErrBusy)), limits.Register), c.register)
 	huma.Register(api, web.Limited(open(operation(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK, "auth",
 		errInvalidCredentials, web.ErrBusy)), limits.Login), c.login)
-	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Exchange a refresh token for a new session", http.StatusOK, "auth",
+	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Refresh a session", http.StatusOK, "auth",
 		errRefreshTokenInvalid)), c.refresh)
 	huma.Register(api, operation(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
-	huma.Register(api, operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Get a ticket for a browser's WebSocket", http.StatusCreated, "auth",
+	huma.Register(api, operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Create a WebSocket ticket", http.StatusCreated, "auth",
 		auth.ErrTicketsUnavailable), c.ticket)
 }
 
 func (c *commands) registerUsers(api huma.API) {
-	huma.Register(api, operation(http.MethodDelete, "/v1/users/me", "erase-user", "Erase oneself, for good", http.StatusAccepted, "users",
+	huma.Register(api, operation(http.MethodDelete, "/v1/users/me", "erase-user", "Erase my account", http.StatusAccepted, "users",
 		errInvalidCredentials, web.ErrBusy, web.ErrRateLimited), c.eraseUser)
-	huma.Register(api, reaching(http.MethodPatch, "/v1/users/me", "change-profile", "Change one's profile", http.StatusOK, "users",
+	huma.Register(api, reaching(http.MethodPatch, "/v1/users/me", "change-profile", "Change my profile", http.StatusOK, "users",
 		domain.ErrNameInvalid, domain.ErrHandleInvalid, domain.ErrHandleTaken, domain.ErrBioInvalid, domain.ErrAvatarInvalid, domain.ErrUserNotFound), c.changeProfile)
 	huma.Register(api, reaching(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users",
 		domain.ErrUserNotFound, domain.ErrBlockSelf, domain.ErrTooManyBlocked), c.blockUser)
@@ -134,9 +134,9 @@ func (c *commands) registerConversations(api huma.API) {
 		domain.ErrConversationNotFound, domain.ErrSeqInvalid), c.advanceRead)
 	huma.Register(api, reaching(http.MethodPost, conversation+"/members", "add-member", "Add a member", http.StatusCreated, "members",
 		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrUserNotFound, domain.ErrRoleInvalid), c.addMember)
-	huma.Register(api, reaching(http.MethodPatch, conversation+"/members/{user_id}", "change-role", "Change a member's role, or hand ownership over", http.StatusOK, "members",
+	huma.Register(api, reaching(http.MethodPatch, conversation+"/members/{user_id}", "change-role", "Change a member's role", http.StatusOK, "members",
 		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrMemberNotFound, domain.ErrRoleInvalid, domain.ErrLastOwner), c.changeRole)
-	huma.Register(api, reaching(http.MethodDelete, conversation+"/members/{user_id}", "remove-member", "Remove a member, or leave", http.StatusNoContent, "members",
+	huma.Register(api, reaching(http.MethodDelete, conversation+"/members/{user_id}", "remove-member", "Remove a member or leave", http.StatusNoContent, "members",
 		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed), c.removeMember)
 }
 
@@ -153,19 +153,19 @@ func (c *commands) registerMessages(api huma.API) {
 	huma.Register(api, about(http.MethodPatch, message, "edit-message", "Edit a message", domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid, checkpoint.ErrBehind), c.editMessage)
 	huma.Register(api, reaching(http.MethodDelete, message, "delete-message", "Delete a message", http.StatusNoContent, "messages",
 		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrMessageNotFound), c.deleteMessage)
-	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "React to a message", domain.ErrEmojiInvalid, domain.ErrTooManyReactions), c.addReaction)
-	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Take a reaction back", domain.ErrEmojiInvalid), c.removeReaction)
+	huma.Register(api, about(http.MethodPut, message+"/reactions/{emoji}", "add-reaction", "Add a reaction", domain.ErrEmojiInvalid, domain.ErrTooManyReactions), c.addReaction)
+	huma.Register(api, about(http.MethodDelete, message+"/reactions/{emoji}", "remove-reaction", "Remove a reaction", domain.ErrEmojiInvalid), c.removeReaction)
 	huma.Register(api, about(http.MethodPut, message+"/pin", "pin-message", "Pin a message"), c.pinMessage)
 	huma.Register(api, about(http.MethodDelete, message+"/pin", "unpin-message", "Unpin a message"), c.unpinMessage)
 }
 
 func (c *commands) registerEphemeral(api huma.API) {
 	const conversation = "/v1/conversations/{conversation_id}"
-	huma.Register(api, reaching(http.MethodPost, conversation+"/stealth", "send-stealth", "Send a message that is kept nowhere and expires", http.StatusCreated, "stealth",
+	huma.Register(api, reaching(http.MethodPost, conversation+"/stealth", "send-stealth", "Send a stealth message", http.StatusCreated, "stealth",
 		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid, ephemeral.ErrTooManyStealth, ephemeral.ErrUnavailable), c.sendStealth)
-	huma.Register(api, reaching(http.MethodDelete, conversation+"/stealth/{stealth_id}", "withdraw-stealth", "Take back a stealth message of one's own", http.StatusNoContent, "stealth",
+	huma.Register(api, reaching(http.MethodDelete, conversation+"/stealth/{stealth_id}", "withdraw-stealth", "Withdraw a stealth message", http.StatusNoContent, "stealth",
 		domain.ErrConversationNotFound, domain.ErrForbidden, ephemeral.ErrUnavailable), c.withdrawStealth)
-	huma.Register(api, reaching(http.MethodPut, conversation+"/typing", "set-typing", "Be seen writing, without a stream", http.StatusNoContent, "presence",
+	huma.Register(api, reaching(http.MethodPut, conversation+"/typing", "set-typing", "Set typing", http.StatusNoContent, "presence",
 		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, ephemeral.ErrUnavailable), c.typing)
 }
 
