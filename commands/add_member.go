@@ -14,7 +14,7 @@ type addMemberInput struct {
 	ConversationID domain.ID `path:"conversation_id"`
 	Body           struct {
 		UserID domain.ID    `json:"user_id"`
-		Role   *domain.Role `json:"role,omitempty" doc:"member, unless given."`
+		Role   *domain.Role `json:"role,omitempty" doc:"The default is member."`
 	}
 }
 

@@ -18,7 +18,7 @@ type advanceReadInput struct {
 type advanceReadOutput struct {
 	web.Written
 	Body struct {
-		Seq int64 `json:"seq" doc:"As asked for. A greater one from before stays." example:"42"`
+		Seq int64 `json:"seq" doc:"The seq of the request. A greater earlier one remains in effect." example:"42"`
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 type changeProfileInput struct {
 	web.Write
 	Body struct {
-		DisplayName *string `json:"display_name,omitempty" doc:"1-100 characters after trimming; absent: as it is." example:"Ada"`
-		Handle      *string `json:"handle,omitempty" doc:"2-32 characters out of a-z, 0-9 and _, in any case; nobody else's; empty: none." example:"ada"`
-		Bio         *string `json:"bio,omitempty" doc:"At most 500 characters; empty: none." example:"Counts."`
-		AvatarURL   *string `json:"avatar_url,omitempty" doc:"An https address; empty: none." example:"https://example.org/ada.png"`
+		DisplayName *string `json:"display_name,omitempty" doc:"1-100 characters after trimming. If absent, it does not change." example:"Ada"`
+		Handle      *string `json:"handle,omitempty" doc:"2-32 characters out of a-z, 0-9 and _; case does not matter. It must be free. Empty removes it." example:"ada"`
+		Bio         *string `json:"bio,omitempty" doc:"At most 500 characters. Empty removes it." example:"Counts."`
+		AvatarURL   *string `json:"avatar_url,omitempty" doc:"An https URL. Empty removes it." example:"https://example.org/ada.png"`
 	}
 }
 

@@ -13,7 +13,7 @@ type changeRoleInput struct {
 	ConversationID domain.ID `path:"conversation_id"`
 	UserID         domain.ID `path:"user_id"`
 	Body           struct {
-		Role domain.Role `json:"role" doc:"owner hands the caller's own ownership over: he is an admin then."`
+		Role domain.Role `json:"role" doc:"owner transfers the caller's ownership: the caller becomes an admin."`
 	}
 }
 

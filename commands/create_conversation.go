@@ -14,8 +14,8 @@ type createConversationInput struct {
 	web.Write
 	Body struct {
 		Kind    domain.Kind `json:"kind" enum:"direct,group"`
-		Members []domain.ID `json:"members" doc:"The users beside the caller: exactly one for a direct conversation." maxItems:"1000" nullable:"false"`
-		Name    string      `json:"name,omitempty" doc:"Of a group: 1-100 characters after trimming." example:"The crew"`
+		Members []domain.ID `json:"members" doc:"The users besides the caller; exactly one for a direct conversation." maxItems:"1000" nullable:"false"`
+		Name    string      `json:"name,omitempty" doc:"The name of a group, 1-100 characters after trimming." example:"The crew"`
 	}
 }
 

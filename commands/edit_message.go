@@ -11,7 +11,7 @@ type editMessageInput struct {
 	web.Write
 	MessagePath
 	Body struct {
-		Body string `json:"body" doc:"1-4,000 characters after trimming; kept byte for byte." example:"Good evening!"`
+		Body string `json:"body" doc:"1-4,000 characters after trimming; stored byte for byte." example:"Good evening!"`
 	}
 }
 

@@ -17,7 +17,7 @@ var errPasswordWrong = &domain.Error{Kind: domain.Unauthenticated, Code: errInva
 type eraseUserInput struct {
 	web.Write
 	Body struct {
-		Password string `json:"password" doc:"That of the caller: a token alone may be in the wrong hands." example:"correct horse battery"`
+		Password string `json:"password" doc:"The caller's password, because a token may have been stolen." example:"correct horse battery"`
 	}
 }
 

@@ -18,7 +18,7 @@ type reactOutput struct {
 	Body struct {
 		MessageID domain.ID `json:"message_id"`
 		Emoji     string    `json:"emoji" example:"👍"`
-		Mine      bool      `json:"mine" doc:"Whether the caller has this reaction on the message now."`
+		Mine      bool      `json:"mine" doc:"Whether the caller has this reaction on the message."`
 	}
 }
 

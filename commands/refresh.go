@@ -10,7 +10,7 @@ import (
 type refreshInput struct {
 	web.Write
 	Body struct {
-		RefreshToken string `json:"refresh_token" doc:"That of the last session answer." maxLength:"200"`
+		RefreshToken string `json:"refresh_token" doc:"The refresh token of the latest session." maxLength:"200"`
 	}
 }
 

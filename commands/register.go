@@ -16,8 +16,8 @@ const registerKey = "register"
 type registerInput struct {
 	web.Write
 	Body struct {
-		Email       string `json:"email" doc:"Any case; compared without." example:"ada@example.org"`
-		Password    string `json:"password" doc:"8-72 bytes." example:"correct horse battery"`
+		Email       string `json:"email" doc:"Case does not matter." example:"ada@example.org"`
+		Password    string `json:"password" doc:"8-72 bytes in UTF-8." example:"correct horse battery"`
 		DisplayName string `json:"display_name" doc:"1-100 characters after trimming." example:"Ada"`
 	}
 }

@@ -11,8 +11,8 @@ type renameConversationInput struct {
 	web.Write
 	ConversationID domain.ID `path:"conversation_id"`
 	Body           struct {
-		Name  *string `json:"name,omitempty" doc:"1-100 characters after trimming; absent: as it is." example:"The crew"`
-		Topic *string `json:"topic,omitempty" doc:"At most 500 characters; empty: none; absent: as it is." example:"Sails and ropes"`
+		Name  *string `json:"name,omitempty" doc:"1-100 characters after trimming. If absent, it does not change." example:"The crew"`
+		Topic *string `json:"topic,omitempty" doc:"At most 500 characters. Empty removes it. If absent, it does not change." example:"Sails and ropes"`
 	}
 }
 

@@ -13,8 +13,8 @@ type sendMessageInput struct {
 	web.Write
 	ConversationID domain.ID `path:"conversation_id"`
 	Body           struct {
-		Body    string     `json:"body" doc:"1-4,000 characters after trimming; kept byte for byte." example:"Good morning!"`
-		ReplyTo *domain.ID `json:"reply_to,omitempty" nullable:"true" doc:"A message of the same conversation."`
+		Body    string     `json:"body" doc:"1-4,000 characters after trimming; stored byte for byte." example:"Good morning!"`
+		ReplyTo *domain.ID `json:"reply_to,omitempty" nullable:"true" doc:"The id of a message of the same conversation."`
 	}
 }
 

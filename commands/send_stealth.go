@@ -14,13 +14,13 @@ type sendStealthInput struct {
 	web.Write
 	ConversationID domain.ID `path:"conversation_id"`
 	Body           struct {
-		Body       string `json:"body" doc:"1-4,000 characters after trimming; kept byte for byte, until it expires." example:"Meet me at nine."`
-		TTLSeconds int    `json:"ttl_seconds,omitempty" minimum:"1" maximum:"86400" default:"60" doc:"For how long it is there." example:"60"`
+		Body       string `json:"body" doc:"1-4,000 characters after trimming; kept byte for byte until it expires." example:"Meet me at nine."`
+		TTLSeconds int    `json:"ttl_seconds,omitempty" minimum:"1" maximum:"86400" default:"60" doc:"The number of seconds until it expires." example:"60"`
 	}
 }
 
 type stealthOutput struct {
-	Replayed string `header:"Idempotent-Replayed" doc:"true when this answers a retry: the message had been sent before."`
+	Replayed string `header:"Idempotent-Replayed" doc:"true for the answer to a retry: an earlier request sent the message."`
 	Body     ephemeral.Stealth
 }
 

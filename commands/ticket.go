@@ -10,8 +10,8 @@ import (
 
 type ticketOutput struct {
 	Body struct {
-		Ticket    string `json:"ticket" doc:"For GET /v1/stream?ticket=…; good once."`
-		ExpiresIn int    `json:"expires_in" doc:"Seconds." example:"30"`
+		Ticket    string `json:"ticket" doc:"For GET /v1/stream?ticket=…; valid once."`
+		ExpiresIn int    `json:"expires_in" doc:"Seconds until the ticket expires." example:"30"`
 	}
 }
 

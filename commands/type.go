@@ -11,7 +11,7 @@ type typeInput struct {
 	web.Write
 	ConversationID domain.ID `path:"conversation_id"`
 	Body           struct {
-		On bool `json:"on" doc:"Whether the caller is writing; repeat it every 3 s while so."`
+		On bool `json:"on" doc:"Whether the caller is typing. Repeat true every 3 s."`
 	}
 }
 
