@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/urfave/cli/v3"
 
 	"ping/internal/eventlog"
 	"ping/internal/node"
+	"ping/internal/postgres"
 )
 
 func epochCommand() *cli.Command {
@@ -26,9 +26,9 @@ func epochCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				pool, err := pgxpool.New(ctx, cfg.DatabaseURL)
+				pool, err := postgres.NewPool(ctx, cfg.DatabaseURL, 0)
 				if err != nil {
-					return fmt.Errorf("connect to Postgres: %w", err)
+					return err
 				}
 				defer pool.Close()
 				epoch, err := eventlog.BumpEpoch(ctx, pool)

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v3"
 
 	"ping/internal/node"
+	"ping/internal/postgres"
 	"ping/projections"
 )
 
@@ -49,9 +49,9 @@ func rebuildProjection(ctx context.Context, cmd *cli.Command) error {
 		if p.Name != cmd.Args().First() {
 			continue
 		}
-		pool, err := pgxpool.New(ctx, cfg.DatabaseURL)
+		pool, err := postgres.NewPool(ctx, cfg.DatabaseURL, 0)
 		if err != nil {
-			return fmt.Errorf("connect to Postgres: %w", err)
+			return err
 		}
 		defer pool.Close()
 		bar := progressbar.NewOptions64(-1,

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
 	"ping/internal/limits"
+	"ping/internal/postgres"
 	"ping/internal/web"
 	"ping/projections"
 	"ping/readapi"
@@ -103,13 +103,9 @@ func New(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions ...na
 }
 
 func (n *Node) connect(ctx context.Context, natsOptions []nats.Option) error {
-	poolConfig, err := pgxpool.ParseConfig(n.cfg.DatabaseURL)
-	if err != nil {
-		return fmt.Errorf("connect to Postgres: %w", err)
-	}
-	poolConfig.MaxConns = int32(n.cfg.DatabaseConns)
-	if n.Pool, err = pgxpool.NewWithConfig(ctx, poolConfig); err != nil {
-		return fmt.Errorf("connect to Postgres: %w", err)
+	var err error
+	if n.Pool, err = postgres.NewPool(ctx, n.cfg.DatabaseURL, n.cfg.DatabaseConns); err != nil {
+		return err
 	}
 	if n.redis, err = newRedis(n.cfg.RedisURL); err != nil {
 		return err

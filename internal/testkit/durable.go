@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/internal/devservices"
+	"ping/internal/postgres"
 	"ping/migrations"
 )
 
@@ -16,16 +17,13 @@ import (
 // the disk at every commit, as in production: for benchmarks. Tests take Pool.
 func DurablePool(b testing.TB) *pgxpool.Pool {
 	b.Helper()
-	postgres, err := devservices.StartPostgres(context.Background(), filepath.Join(b.TempDir(), "postgres"), devservices.PostgresConfig{})
+	server, err := devservices.StartPostgres(context.Background(), filepath.Join(b.TempDir(), "postgres"), devservices.PostgresConfig{})
 	require.NoError(b, err)
-	b.Cleanup(func() { require.NoError(b, postgres.Stop()) })
-	url := postgres.URL(devservices.PostgresDatabase)
+	b.Cleanup(func() { require.NoError(b, server.Stop()) })
+	url := server.URL(devservices.PostgresDatabase)
 	_, err = migrations.Up(context.Background(), url)
 	require.NoError(b, err)
-	config, err := pgxpool.ParseConfig(url)
-	require.NoError(b, err)
-	config.MaxConns = 20
-	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	pool, err := postgres.NewPool(context.Background(), url, 20)
 	require.NoError(b, err)
 	b.Cleanup(pool.Close)
 	return pool

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ping/internal/devservices"
+	"ping/internal/postgres"
 )
 
 // What the tests of one binary share.
@@ -71,10 +72,7 @@ func newDatabase(t testing.TB, template string) string {
 // test ends they are closed, which waits for those in use, and it is dropped.
 func Pool(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	config, err := pgxpool.ParseConfig(DatabaseURL(t))
-	require.NoError(t, err)
-	config.MaxConns = 10
-	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	pool, err := postgres.NewPool(context.Background(), DatabaseURL(t), 10)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
