@@ -123,7 +123,7 @@ func memoryOf(t *testing.T, pages, lowest int) *run {
 	t.Cleanup(falling.Wait)
 	t.Cleanup(end)
 	return &run{
-		cfg: Config{Quiet: 40 * time.Millisecond}, counts: wire.NewCounts(), progress: measure.NewProgress(t.Output()),
+		cfg: Config{Quiet: 200 * time.Millisecond}, counts: wire.NewCounts(), progress: measure.NewProgress(t.Output()),
 		servers: measure.NewProcesses(root, []int{7}, nil),
 	}
 }

@@ -76,8 +76,10 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (measure.Figures, error
 		r.idle(ctx)
 	}
 	r.send(ctx)
-	if err := r.judge(ctx); err != nil {
-		return r.figures, err
+	r.judge(ctx)
+	if ctx.Err() != nil {
+		r.figures.Verdict = "none: interrupted"
+		return r.figures, ErrInterrupted
 	}
 	r.figures.Print(out)
 	if cfg.JSON != "" {
@@ -197,7 +199,7 @@ func (r *run) keepSampling(ctx context.Context) {
 // allows: what is missing then is lost.
 func (r *run) settle(ctx context.Context, end func(*oracle.Conversation) int64) {
 	behind := func() int64 { return r.record.Behind(end) }
-	if behind() == 0 {
+	if ctx.Err() != nil || behind() == 0 {
 		return
 	}
 	total := r.record.Subscriptions()
@@ -213,9 +215,11 @@ func (r *run) settle(ctx context.Context, end func(*oracle.Conversation) int64) 
 	}
 }
 
-// judge reads history back and reaches the verdict. It returns ErrInterrupted
-// when ctx ends first.
-func (r *run) judge(ctx context.Context) error {
+// judge reads history back and reaches the verdict, unless ctx ends first.
+func (r *run) judge(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
 	f := &r.figures
 	var read atomic.Int64
 	end := r.progress.Phase("reading history back", f.Accepted, read.Load, nil)
@@ -237,9 +241,6 @@ func (r *run) judge(ctx context.Context) error {
 	f.Cuts, f.Reconnects, f.Gaps = r.received.disconnects.Load(), r.sockets.Reconnects.Load(), r.sockets.Gaps.Load()
 	f.Errors = r.counts.Errors()
 	switch {
-	case ctx.Err() != nil:
-		f.Verdict = "none: interrupted"
-		return ErrInterrupted
 	case err != nil:
 		f.Verdict = "none: " + err.Error()
 	default:
@@ -253,5 +254,4 @@ func (r *run) judge(ctx context.Context) error {
 		}
 	}
 	f.Judged(r.faults)
-	return nil
 }
