@@ -76,7 +76,7 @@ func TestCompose(t *testing.T) {
 	t.Run("pins all images by tag", func(t *testing.T) {
 		for name, service := range project.Services {
 			if service.Build == nil {
-				require.Regexp(t, regexp.MustCompile(`^[a-z]+:\d+`), service.Image, name)
+				require.Regexp(t, `^[a-z]+:\d+`, service.Image, name)
 			}
 		}
 	})

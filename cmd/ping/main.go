@@ -85,8 +85,15 @@ func versionCommand() *cli.Command {
 	}
 }
 
-// version is the module's version or, for a build from a checkout, the commit.
+// release is the tag of a released build: make build and the Dockerfile set it.
+var release string
+
+// version is the release, or else the module's version, or the commit of a build
+// from a checkout.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
