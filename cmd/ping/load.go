@@ -85,40 +85,7 @@ func loadCommand() *cli.Command {
 		Name:        "load",
 		Usage:       "put load on a running server and prove that no message was lost",
 		Description: loadHelp,
-		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "url", Value: []string{"http://127.0.0.1:8080"}, Usage: "a server's `URL`; repeatable: users are spread over the servers"},
-			&cli.BoolFlag{Name: "allow-remote", Usage: "permit servers on other machines"},
-
-			&cli.StringFlag{Name: "corpus", Usage: "send the conversations of this `FILE`", TakesFile: true, Category: "Corpus"},
-			&cli.IntFlag{Name: "users", Value: 500, Usage: "number of users that the nicks are mapped onto; with --idle, that hold its sockets (default: one each)"},
-			&cli.IntFlag{Name: "conversations", Usage: "send only the first `N` conversations", Category: "Corpus"},
-			&cli.IntFlag{Name: "limit", Usage: "send only the first `N` messages of the file", Category: "Corpus"},
-
-			&cli.IntFlag{Name: "groups", Value: 50, Usage: "number of groups", Category: "Generated load"},
-			&cli.IntFlag{Name: "members", Value: 10, Usage: "number of members per group", Category: "Generated load"},
-			&cli.FloatFlag{Name: "rate", Usage: "messages per second in all, on a fixed schedule", Category: "Generated load"},
-			&cli.BoolFlag{Name: "closed-loop", Usage: "send when the last answer has arrived; the default without --rate", Category: "Generated load"},
-			&cli.IntFlag{Name: "window", Value: 1, Usage: "number of outstanding sends per sender; above 1 the order of its messages is not defined", Category: "Generated load"},
-			&cli.IntFlag{Name: "body-size", Value: 80, Usage: "length of a body in `BYTES`", Category: "Generated load"},
-			&cli.StringFlag{Name: "mix", Value: "sends", Usage: "what senders do: sends, or realistic: what members of a busy group do", Category: "Generated load"},
-
-			&cli.IntFlag{Name: "idle", Usage: "open `N` sockets that do nothing, and measure their cost", Category: "Idle sockets"},
-			&cli.DurationFlag{Name: "quiet", Value: 10 * time.Second, Usage: "how long they are watched", Category: "Idle sockets"},
-			&cli.StringSliceFlag{Name: "metrics-url", Usage: "read a server's memory from its metrics at `URL` too; repeatable", Category: "Idle sockets"},
-
-			&cli.IntFlag{Name: "senders", Value: 64, Usage: "number of senders; with --corpus, of conversations at a time"},
-			&cli.DurationFlag{Name: "duration", Usage: "end the sending after this time (default: 30s where nothing else ends it)"},
-			&cli.IntFlag{Name: "messages", Usage: "end the sending after `N` messages"},
-			&cli.IntFlag{Name: "disconnects", Usage: "cut `N` sockets during the sending; each resumes"},
-			&cli.BoolFlag{Name: "storm", Usage: "cut all sockets at once in the middle of the sending; all resume at once"},
-			&cli.IntFlag{Name: "slow", Usage: "let `N` sockets stop reading for most of the sending; then they continue, reconnect and resume"},
-			&cli.BoolFlag{Name: "stealth", Usage: "make every fifth message a stealth message, and withdraw every tenth of these"},
-			&cli.DurationFlag{Name: "retry-for", Value: 2 * time.Minute, Usage: "how long a message is retried before the run is given up"},
-			&cli.DurationFlag{Name: "settle", Value: 30 * time.Second, Usage: "how long sockets may stay behind at the end without receiving anything"},
-
-			&cli.IntSliceFlag{Name: "server-pid", Usage: "measure process `PID` and its children; repeatable (default: the processes that listen at the URLs)"},
-			&cli.StringFlag{Name: "json", Usage: "also write the figures to this `FILE`", TakesFile: true},
-		},
+		Flags:       loadFlags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			cfg, err := loadConfig(cmd)
 			if err != nil {
@@ -131,6 +98,43 @@ func loadCommand() *cli.Command {
 			_, err = load.Run(ctx, cfg, out)
 			return err
 		},
+	}
+}
+
+func loadFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "url", Value: []string{"http://127.0.0.1:8080"}, Usage: "a server's `URL`; repeatable: users are spread over the servers"},
+		&cli.BoolFlag{Name: "allow-remote", Usage: "permit servers on other machines"},
+
+		&cli.StringFlag{Name: "corpus", Usage: "send the conversations of this `FILE`", TakesFile: true, Category: "Corpus"},
+		&cli.IntFlag{Name: "users", Value: 500, Usage: "number of users that the nicks are mapped onto; with --idle, that hold its sockets: one per socket unless given"},
+		&cli.IntFlag{Name: "conversations", Usage: "send only the first `N` conversations", Category: "Corpus"},
+		&cli.IntFlag{Name: "limit", Usage: "send only the first `N` messages of the file", Category: "Corpus"},
+
+		&cli.IntFlag{Name: "groups", Value: 50, Usage: "number of groups", Category: "Generated load"},
+		&cli.IntFlag{Name: "members", Value: 10, Usage: "number of members per group", Category: "Generated load"},
+		&cli.FloatFlag{Name: "rate", Usage: "messages per second in all, on a fixed schedule", Category: "Generated load"},
+		&cli.BoolFlag{Name: "closed-loop", Usage: "send when the last answer has arrived; the default without --rate", Category: "Generated load"},
+		&cli.IntFlag{Name: "window", Value: 1, Usage: "number of outstanding sends per sender; above 1 the order of its messages is not defined", Category: "Generated load"},
+		&cli.IntFlag{Name: "body-size", Value: 80, Usage: "length of a body in `BYTES`", Category: "Generated load"},
+		&cli.StringFlag{Name: "mix", Value: "sends", Usage: "what senders do: sends, or realistic: what members of a busy group do", Category: "Generated load"},
+
+		&cli.IntFlag{Name: "idle", Usage: "open `N` sockets that do nothing, and measure their cost", Category: "Idle sockets"},
+		&cli.DurationFlag{Name: "quiet", Value: 10 * time.Second, Usage: "how long they are watched", Category: "Idle sockets"},
+		&cli.StringSliceFlag{Name: "metrics-url", Usage: "read a server's memory from its metrics at `URL` too; repeatable", Category: "Idle sockets"},
+
+		&cli.IntFlag{Name: "senders", Value: 64, Usage: "number of senders; with --corpus, of conversations at a time"},
+		&cli.DurationFlag{Name: "duration", Usage: "end the sending after this time; 30s where nothing else ends it"},
+		&cli.IntFlag{Name: "messages", Usage: "end the sending after `N` messages"},
+		&cli.IntFlag{Name: "disconnects", Usage: "cut `N` sockets during the sending; each resumes"},
+		&cli.BoolFlag{Name: "storm", Usage: "cut all sockets at once in the middle of the sending; all resume at once"},
+		&cli.IntFlag{Name: "slow", Usage: "let `N` sockets stop reading for most of the sending; then they continue, reconnect and resume"},
+		&cli.BoolFlag{Name: "stealth", Usage: "make every fifth message a stealth message, and withdraw every tenth of these"},
+		&cli.DurationFlag{Name: "retry-for", Value: 2 * time.Minute, Usage: "how long a message is retried before the run is given up"},
+		&cli.DurationFlag{Name: "settle", Value: 30 * time.Second, Usage: "how long sockets may stay behind at the end without receiving anything"},
+
+		&cli.IntSliceFlag{Name: "server-pid", Usage: "measure process `PID` and its children; repeatable; without it, the processes that listen at the URLs are measured"},
+		&cli.StringFlag{Name: "json", Usage: "also write the figures to this `FILE`", TakesFile: true},
 	}
 }
 

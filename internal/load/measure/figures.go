@@ -137,7 +137,7 @@ type StealthFigures struct {
 type SlowFigures struct {
 	Sockets int64 `json:"sockets"`
 	Closed  int64 `json:"closed"` // as slow, by the server's code
-	Cut     int64 `json:"cut"`    // when they read again, without a code
+	Cut     int64 `json:"cut"`    // when they continued reading, without a code
 	Kept    int64 `json:"kept"`   // which read all that had waited
 }
 
@@ -145,7 +145,7 @@ type SlowFigures struct {
 type StormFigures struct {
 	Sockets   int64   `json:"sockets"`
 	Seconds   float64 `json:"seconds"` // from the cut until the last had resumed; 0 if one never did
-	Away      Latency `json:"away"`    // from the cut until each had resumed
+	Down      Latency `json:"away"`    // from the cut until each had resumed
 	AckBefore Latency `json:"ack_before"`
 	AckWithin Latency `json:"ack_within"`
 }

@@ -151,7 +151,7 @@ func (f *StormFigures) rows(t table.Writer) {
 	t.AppendRow(table.Row{"storm", fmt.Sprintf("%.2f s", f.Seconds), fmt.Sprintf("until the last of %s sockets had resumed", Count(f.Sockets))})
 	latencyRow(t, "ack before it", f.AckBefore, "ms")
 	latencyRow(t, "ack within it", f.AckWithin, "ms")
-	latencyRow(t, "sockets down", f.Away, "ms, until 50 %, 90 %, 99 % and all that came back had resumed")
+	latencyRow(t, "sockets down", f.Down, "ms, until 50 %, 90 %, 99 % and all that came back had resumed")
 }
 
 func processRow(t table.Writer, title string, p ProcessFigures) {

@@ -12,8 +12,8 @@ func (s *Socket) StopReading(now int64) {
 	}
 }
 
-// ContinueReading notes that it reads again. bodySize is the size of every body
-// that was sent meanwhile.
+// ContinueReading notes the end of that. bodySize is the size of every body that
+// was sent meanwhile.
 func (s *Socket) ContinueReading(now, bodySize int64) {
 	for _, sub := range s.subscriptions {
 		s.due += (sub.conversation.acked() - sub.ackedBefore) * bodySize

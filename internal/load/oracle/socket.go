@@ -38,9 +38,9 @@ func (s *Socket) Subscription(conversation string) *Subscription {
 	return s.subscriptions[conversation]
 }
 
-// Stands takes where a conversation stands for a new socket: the next event has
-// the next seq. A conversation without it begins with the first event received.
-func (s *Socket) Stands(conversation string, seq int64) {
+// StartAt takes the seq of a conversation's last event before the socket: the
+// next event has the next seq. Without it, the first event received is the first.
+func (s *Socket) StartAt(conversation string, seq int64) {
 	if sub := s.subscriptions[conversation]; sub != nil {
 		sub.known, sub.base = true, seq
 		sub.last.Store(seq)

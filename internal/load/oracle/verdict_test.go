@@ -77,7 +77,7 @@ func (s *scenario) extra(body string) uint64 {
 // judge plays the scenario and returns what is wrong.
 func (s *scenario) judge() *Faults {
 	for i, socket := range s.record.Sockets {
-		socket.Stands(someGroup.String(), s.ready)
+		socket.StartAt(someGroup.String(), s.ready)
 		position := int64(103)
 		for _, f := range s.frames[i] {
 			f.InOrder = f.position > position

@@ -31,7 +31,7 @@ type receiver struct {
 	record   *oracle.Socket
 	received *received
 	slow     bool // one of those that stop reading
-	waking   bool // it reads again, and whether it was closed is not known yet
+	waking   bool // it continues reading, and whether it was closed is not known yet
 	stormed  bool // cut by the storm, and not resumed yet
 }
 
@@ -47,7 +47,7 @@ func (r *run) receive() {
 
 func (s *receiver) Ready(heads map[string]int64) {
 	for id, seq := range heads {
-		s.record.Stands(id, seq)
+		s.record.StartAt(id, seq)
 	}
 }
 

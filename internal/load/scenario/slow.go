@@ -39,8 +39,8 @@ func (r *run) chooseSlow() {
 	}
 }
 
-// restSlow lets the slow sockets stop reading during the sending, which ends at
-// the latest when sent is closed, and then read again.
+// restSlow lets the slow sockets stop reading during the sending, and continue
+// before its end, or when sent is closed.
 func (r *run) restSlow(ctx context.Context, sent <-chan struct{}) {
 	if !r.awaitPart(ctx, restAt, sent) {
 		return

@@ -60,12 +60,12 @@ func TestStealth(t *testing.T) {
 		t.Parallel()
 		f := newFake(t)
 		missed(f)
-		away := false
+		unavailable := false
 		f.onAct = func(w http.ResponseWriter, _ int, what string) bool {
-			if what != "stealth" || away {
+			if what != "stealth" || unavailable {
 				return false
 			}
-			away = true
+			unavailable = true
 			refuse(w, http.StatusServiceUnavailable, "ephemeral_unavailable")
 			return true
 		}

@@ -102,7 +102,7 @@ func (m *storm) acknowledged(start, now int64) {
 }
 
 func (m *storm) figures() *measure.StormFigures {
-	f := &measure.StormFigures{Sockets: m.sockets, Away: m.down.Figures(), AckBefore: m.before.Figures(), AckWithin: m.within.Figures()}
+	f := &measure.StormFigures{Sockets: m.sockets, Down: m.down.Figures(), AckBefore: m.before.Figures(), AckWithin: m.within.Figures()}
 	if ended := m.ended.Load(); ended > 0 {
 		f.Seconds = float64(ended-m.begun.Load()) / 1e9
 	}

@@ -24,7 +24,7 @@ func TestStorm(t *testing.T) {
 	require.Positive(t, figures.Storm.Seconds)
 	require.Positive(t, figures.Storm.AckBefore.Max)
 	require.Positive(t, figures.Storm.AckWithin.Max)
-	require.LessOrEqual(t, figures.Storm.Away.P50, figures.Storm.Away.Max)
+	require.LessOrEqual(t, figures.Storm.Down.P50, figures.Storm.Down.Max)
 }
 
 // TestStormAndCuts: what a storm cuts is counted apart from single cuts.
@@ -55,7 +55,7 @@ func TestStormBusy(t *testing.T) {
 	figures, err := f.run(t.Context(), cfg)
 	requirePassed(t, figures, err)
 	require.Greater(t, figures.Storm.Seconds, 0.3)
-	require.GreaterOrEqual(t, figures.Storm.Away.P50, 300.0)
+	require.GreaterOrEqual(t, figures.Storm.Down.P50, 300.0)
 	require.EqualValues(t, 2*figures.Sockets, figures.Reconnects)
 	require.EqualValues(t, figures.Sockets, figures.Errors["socket closed with 4005"])
 }
@@ -81,7 +81,7 @@ func TestStormBackoff(t *testing.T) {
 	figures, err := f.run(t.Context(), cfg)
 	requirePassed(t, figures, err)
 	require.EqualValues(t, 6, closings)
-	require.Greater(t, figures.Storm.Away.Max, 400.0, "7 times anywhere up to 50 ms would be less, 50 ms to 3.2 s hardly ever is")
+	require.Greater(t, figures.Storm.Down.Max, 400.0, "7 times anywhere up to 50 ms would be less, 50 ms to 3.2 s hardly ever is")
 }
 
 func TestStormFails(t *testing.T) {

@@ -211,7 +211,7 @@ func (r *reader) rest(s *Socket) {
 	}
 }
 
-// wake reads a socket again. Sockets.mu is held.
+// wake continues reading a socket. Sockets.mu is held.
 func (r *reader) wake(s *Socket) {
 	s.resting = false
 	if s.link.open && !s.held && r.register(s) != nil {

@@ -23,7 +23,7 @@ type link struct {
 	mu    sync.Mutex
 	conn  net.Conn // nil when there is none
 	count int32
-	awake chan struct{} // closed when it is read again; nil while it is read
+	awake chan struct{} // closed when reading continues; nil while it is read
 }
 
 // add takes over a connection, with the bytes that were already read from it.
@@ -108,7 +108,7 @@ func (r *reader) rest(s *Socket) {
 	s.link.awake = make(chan struct{})
 }
 
-// wake reads a socket again. Sockets.mu is held.
+// wake continues reading a socket. Sockets.mu is held.
 func (r *reader) wake(s *Socket) {
 	s.resting = false
 	s.link.mu.Lock()

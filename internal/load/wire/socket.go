@@ -80,10 +80,10 @@ func (s *Socket) ForgetLosses() { s.losses = 0 }
 // not known.
 func (s *Socket) Pending() int64 { return s.pending }
 
-// Rest stops reading the socket; Continue reads it again.
+// Rest stops reading the socket, until Continue.
 func (s *Socket) Rest() { s.hub.reader.rest(s) }
 
-// Continue reads the socket again after Rest.
+// Continue ends Rest.
 func (s *Socket) Continue() {
 	s.heard.Store(s.hub.clock.Now()) // it was not the server that was silent
 	s.hub.reader.wake(s)
