@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// image is the folder that stands for the root of the image.
+// image is a folder with the role of the image's root.
 var image string
 
 func TestMain(m *testing.M) {

@@ -55,8 +55,8 @@ var built = struct {
 	path string
 }{}
 
-// buildImage runs the steps of the build stage as a script, in a folder that
-// stands for the image's root, and returns the binary.
+// buildImage runs the steps of the build stage as a script, with a folder as the
+// image's root, and returns the binary.
 func buildImage(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
