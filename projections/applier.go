@@ -41,38 +41,38 @@ func halve(spans []span) (first, second []span) {
 	return first, second
 }
 
-// applier is a connection that applies a projection's events to the tables in
+// applier is a connection that applies events to the tables of a projection in
 // one schema: the live one, or that of a rebuild.
 type applier struct {
 	conn   *pgx.Conn
 	schema string // also the name of its checkpoints
 }
 
-// errFenced: the checkpoint is not where the caller thought; someone else has
-// applied these events. Nothing was changed.
+// errFenced: the checkpoint is not where the caller expected it, because another
+// node has applied these events. Nothing was changed.
 var errFenced = errors.New("the checkpoint has moved")
 
 const fencedState = "PGF01"
 
 // applierSQL prepares a connection; %[1]s is the schema, %[2]s apply.sql.
 //
-// The plans are made when the tables are empty and kept while they grow, so
-// only plans by index are ever right. OFFSET 0 keeps the planner from taking
-// the batch apart: it is read first, and looked up in the tables.
+// The plans are made while the tables are empty and are kept while they grow, so
+// only plans by index are right. OFFSET 0 prevents the planner from inlining the
+// batch: it is read first, and then joined to the tables.
 //
-// The keepalives let a node that vanished without a word lose its leases within
-// 20 seconds, not hours.
+// With the keepalives, a node that disappears loses its leases within 20 seconds
+// instead of hours.
 //
 // With synchronous_commit off a crash of Postgres can lose the last
 // transactions, each together with its checkpoint: they are applied again.
 //
-// batch is a view and not a temporary table because emptying a table at every
+// batch is a view and not a temporary table, because emptying a table at every
 // commit costs more than reading a batch ten times from the log's pages, which
 // are in memory.
 //
-// All happens in one function call, so in one transaction and one round trip.
-// Its first statement is the fence: it locks the checkpoints and goes on only
-// when they are where the caller believes them to be.
+// Everything happens in one function call, so in one transaction and one round
+// trip. Its first statement is the fence: it locks the checkpoints and fails
+// unless they are where the caller expects them.
 const applierSQL = `
 SET search_path = %[1]s;
 SET synchronous_commit = off;
@@ -129,8 +129,8 @@ END
 $$;
 `
 
-// newApplier takes a connection out of the pool for good: its session state is
-// the applier's. The caller closes it.
+// newApplier takes a connection out of the pool permanently, since it changes the
+// session's state. The caller closes it.
 func newApplier(ctx context.Context, pool *pgxpool.Pool, p Projection, schema string) (*applier, error) {
 	pooled, err := pool.Acquire(ctx)
 	if err != nil {
@@ -144,13 +144,13 @@ func newApplier(ctx context.Context, pool *pgxpool.Pool, p Projection, schema st
 	return &applier{conn: conn, schema: schema}, nil
 }
 
-// close ends the connection and with it all of its locks. It tells Postgres
-// even when the work was cancelled.
+// close ends the connection and with it all of its locks, even if the work was
+// cancelled.
 func (a *applier) close(ctx context.Context) {
 	_ = a.conn.Close(context.WithoutCancel(ctx))
 }
 
-// apply applies the events of the spans, at most one span a partition, and
+// apply applies the events of the spans, at most one span per partition, and
 // moves their checkpoints, all in one transaction.
 func (a *applier) apply(ctx context.Context, spans []span) error {
 	return a.call(ctx, `SELECT pg_temp.step($1, $2, $3)`, spans)
@@ -168,8 +168,8 @@ func (a *applier) call(ctx context.Context, sql string, spans []span, more ...an
 	return err
 }
 
-// applyAround applies the spans; when Postgres refuses an event's data it
-// finds that event by halving and gives it to poison, and goes on behind it if
+// applyAround applies the spans. If Postgres refuses the data of an event, it
+// finds that event by halving, passes it to poison, and continues after it if
 // poison returns nil.
 func (a *applier) applyAround(ctx context.Context, spans []span, poison func(context.Context, span, error) error) error {
 	err := a.apply(ctx, spans)
@@ -193,7 +193,7 @@ SELECT $4, e.partition, e.position, e.id, $5
   FROM advanced
   JOIN log.events AS e ON e.partition = ($1::smallint[])[1] AND e.position = ($3::bigint[])[1]`
 
-// park moves the checkpoint over one event and notes it with its error.
+// park moves the checkpoint past one event and stores it with its error.
 func (a *applier) park(ctx context.Context, s span, cause error) error {
 	return a.call(ctx, parkSQL, []span{s}, a.schema, describe(cause))
 }

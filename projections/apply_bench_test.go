@@ -16,9 +16,9 @@ import (
 	"ping/internal/testkit"
 )
 
-// BenchmarkApply applies a log of messages to 50 groups of 10, two of whom send,
-// in batches as they are under load and in a backlog. The floor is COPY of the
-// rows that come of it into the same tables.
+// BenchmarkApply applies a log of messages in 50 groups of 10, with two senders
+// each, in batches as large as under load and in a backlog. The floor is COPY of
+// the resulting rows into the same tables.
 //
 //	events/s     of one connection
 //	of-COPY      events/s as a share of the floor's

@@ -206,7 +206,7 @@ func (d *drawing) ofMessage(c, u domain.ID) {
 	))
 }
 
-// ofUser changes a user's profile, whom he blocks, or ends it all.
+// ofUser changes the profile or the blocks of a user, or erases them.
 func (d *drawing) ofUser(u domain.ID) {
 	other := pick(d, "other", d.users...)
 	switch pick(d, "change", "profile", "profile", "block", "unblock", "erase") {
@@ -217,14 +217,14 @@ func (d *drawing) ofUser(u domain.ID) {
 	case "unblock":
 		d.append(u, u, domain.UserUnblocked{UserID: other})
 	case "erase":
-		if u != d.users[0] { // he acts for all who add and change
+		if u != d.users[0] { // the first user adds members and changes roles
 			d.erase(u)
 		}
 	}
 }
 
-// erase appends what the erasing of a person does, and overwrites some of what
-// he wrote: a rebuild may come at any time.
+// erase appends the events of an erasure and overwrites some of the user's texts,
+// since a rebuild may start at any time.
 func (d *drawing) erase(u domain.ID) {
 	d.erased[u] = true
 	d.append(u, u, domain.UserErased{})

@@ -19,10 +19,10 @@ func newMetrics() *metrics {
 			Name: "ping_projection_events_applied_total", Help: "Events that this node applied to a projection.",
 		}, label),
 		parked: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ping_projection_events_parked_total", Help: "Events that a projection could not apply and went on without.",
+			Name: "ping_projection_events_parked_total", Help: "Events that a projection could not apply and skipped.",
 		}, label),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "ping_projection_lag_events", Help: "Events that were waiting when the last batch began, in this node's partitions.",
+			Name: "ping_projection_lag_events", Help: "Events that were not applied yet when the last batch started, in the partitions of this node.",
 		}, label),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ping_projection_batch_seconds", Help: "Time of one batch's transaction.",

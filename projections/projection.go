@@ -17,21 +17,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Projection is a read model: tables, and how they follow from the log.
+// Projection is a read model: its tables, and how they are derived from the log.
 type Projection struct {
 	Name   string // of its folder, and of the Postgres schema with its tables
 	Schema string // schema.sql: makes the tables; their names are unqualified
 	Apply  string // apply.sql: applies the events of the view batch to them
-	// Interval is the least time between the beginnings of two batches; 0 means
-	// the runner's Config.Interval.
+	// Interval is the minimum time between the starts of two batches; 0 means the
+	// runner's Config.Interval.
 	Interval time.Duration
 }
 
 //go:embed timeline inbox directory search
 var folders embed.FS
 
-// unhurried are the projections that nobody waits for while messages come in
-// fast: larger batches cost them a fraction.
+// unhurried are the projections that may lag behind a burst of messages: larger
+// batches cost them a fraction.
 var unhurried = map[string]time.Duration{"directory": 250 * time.Millisecond, "search": 500 * time.Millisecond}
 
 // BuiltIn returns the projections that Ping's own reads need.
@@ -48,8 +48,8 @@ func BuiltIn() []Projection {
 	return all
 }
 
-// names keeps a projection's name usable as a schema without quoting, with
-// room for a rebuild's suffix.
+// names restricts the name of a projection to what is a schema's name without
+// quotes, with room for the suffix of a rebuild.
 var names = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 // applyTag quotes apply.sql as the body of a function.
@@ -77,17 +77,16 @@ func Load(fsys fs.FS, name string) (Projection, error) {
 // reserved are the schemas that hold something else.
 var reserved = map[string]bool{"log": true, "projections": true, "identity": true, "public": true, "information_schema": true}
 
-// fingerprint changes when the tables may no longer be what the projection
-// would build.
+// fingerprint changes when the projection might build other tables.
 func (p Projection) fingerprint() string {
 	sum := sha256.Sum256([]byte(p.Schema + "\x00" + p.Apply))
 	return hex.EncodeToString(sum[:])
 }
 
 // Install makes the tables of the projections that have none, empty and with
-// all of the log ahead of them. It changes nothing about those that are there:
-// when one was built with other SQL than it has now, Install says so in the
-// log; the runner leaves it alone until a rebuild has put it right.
+// checkpoints at the start of the log. It does not change existing tables: if they
+// were built with other SQL, it logs that, and the runner does not apply events to
+// them until a rebuild.
 func Install(ctx context.Context, pool *pgxpool.Pool, all []Projection, logger *slog.Logger) error {
 	for _, p := range all {
 		built, err := install(ctx, pool, p)

@@ -29,18 +29,17 @@ type PoisonError struct {
 	Projection string
 	Partition  int
 	Position   int64
-	Reason     string // what Postgres said, without values
+	Reason     string // the error of Postgres, without values
 }
 
 func (e *PoisonError) Error() string {
 	return fmt.Sprintf("projection %s cannot apply the event at %d:%d: %s", e.Projection, e.Partition, e.Position, e.Reason)
 }
 
-// Rebuild makes the projection's tables anew from the log's beginning, in a
-// schema beside the live one, and puts them in its place when they have caught
-// up. Nodes go on applying and reading the live tables meanwhile. progress is
-// called from several goroutines, with how many events are applied and how
-// many there are; both may rise.
+// Rebuild builds the tables of a projection from the whole log in a second schema,
+// and swaps them in when they have caught up. Nodes continue to apply events to
+// the live tables and to read them meanwhile. progress is called from several
+// goroutines, with the number of applied events and of all events; both may rise.
 func Rebuild(ctx context.Context, pool *pgxpool.Pool, p Projection, progress func(done, total int64)) error {
 	r := &rebuild{pool: pool, projection: p, shadow: p.Name + rebuildSuffix, progress: progress}
 	if err := r.run(ctx); err != nil {

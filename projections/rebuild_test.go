@@ -167,7 +167,7 @@ func TestApplyReadsByIndex(t *testing.T) {
 			       (SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE schemaname = $1)`,
 			p.Name).Scan(&sequential, &fetched))
 		require.Zero(t, sequential, p.Name)
-		require.Less(t, fetched, len(w.events), p.Name) // about one row an event of the second half
+		require.Less(t, fetched, len(w.events), p.Name) // about one row per event of the second half
 	}
 }
 

@@ -17,14 +17,14 @@ import (
 
 // Config tunes a Runner. The zero value of a field means its default.
 type Config struct {
-	// Interval is the least time between the beginnings of two batches of a
-	// projection (25 ms). The first event after a pause is applied at once;
-	// under load a longer interval makes batches larger and so cheaper.
+	// Interval is the minimum time between the starts of two batches of a
+	// projection (25 ms). The first event after a pause is applied at once; under
+	// load, a longer interval makes batches larger and therefore cheaper.
 	Interval time.Duration
-	// MaxBatch is the most events that one transaction applies (2,000).
+	// MaxBatch is the maximum number of events per transaction (2,000).
 	MaxBatch int
-	// LeaseCheck is how often nodes look for partitions that nobody applies,
-	// and share them out anew when a node came or went (500 ms).
+	// LeaseCheck is how often nodes look for partitions without a lease, and
+	// redistribute them when a node was added or removed (500 ms).
 	LeaseCheck time.Duration
 }
 
@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Runner keeps projections up with the log, sharing their partitions with the
+// Runner applies the log to projections, and shares their partitions with the
 // runners of other nodes.
 type Runner struct {
 	pool        *pgxpool.Pool
@@ -77,8 +77,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// worker applies one projection, in sessions: each has a connection, and ends
-// with the first error that a new one may get over.
+// worker applies one projection in sessions. A session has one connection and
+// ends with the first error, after which a new one retries.
 type worker struct {
 	*Runner
 	projection Projection
@@ -107,7 +107,7 @@ func (w *worker) run(ctx context.Context) {
 		case errors.Is(err, errFenced):
 			w.logger.Info("projection's checkpoints were moved by someone else; reading them again")
 		default:
-			w.logger.Error("projection stands still and will be tried again", "error", err, "pause", backoff)
+			w.logger.Error("projection failed; retrying", "error", err, "pause", backoff)
 		}
 		if !wait.Sleep(ctx, backoff) {
 			return
@@ -116,7 +116,7 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// session is a worker's time with one connection.
+// session is the work of a worker with one connection.
 type session struct {
 	*worker
 	*applier
@@ -126,8 +126,8 @@ type session struct {
 	applied   bool // something, in this session
 }
 
-// errOtherSQL: the tables are those of another version of the projection; what
-// this version would do to them is not what anyone meant.
+// errOtherSQL: the tables belong to another version of the projection, so this
+// version must not apply events to them.
 var errOtherSQL = errors.New("the tables were built with other SQL; run: ping projection rebuild")
 
 func (w *worker) open(ctx context.Context) (*session, error) {
@@ -165,8 +165,8 @@ func (s *session) run(ctx context.Context) error {
 		tips := s.log.Tips()
 		spans := s.spans(tips)
 		if len(spans) > 0 || woken {
-			// Woken for nothing counts too: events of partitions that other
-			// nodes apply must not keep this one turning.
+			// A wake-up without work counts too: events of partitions that other
+			// nodes apply must not keep this node busy.
 			began = time.Now()
 		}
 		var err error
@@ -181,9 +181,9 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-// balance sees to the leases when it is time, and reads the checkpoints of
-// those that are new. Checkpoints of leases held are known: whoever else moves
-// them makes the next batch fail at the fence.
+// balance checks the leases when it is time, and reads the checkpoints of new
+// ones. Those of older leases are known: if another node moves them, the next
+// batch fails at the fence.
 func (s *session) balance(ctx context.Context) error {
 	now := time.Now()
 	if now.Before(s.balanceAt) {
@@ -215,8 +215,8 @@ func (s *session) balance(ctx context.Context) error {
 	return nil
 }
 
-// spans returns what to apply next: from every partition that is behind, an
-// equal share of the batch at most.
+// spans returns what to apply next: of every partition that is behind, at most an
+// equal share of the batch.
 func (s *session) spans(tips []int64) []span {
 	var spans []span
 	for _, p := range s.leases.held {
@@ -254,13 +254,13 @@ func (s *session) step(ctx context.Context, spans []span) error {
 	return nil
 }
 
-// parkPoison puts an event aside, so that the projection goes on without it.
+// parkPoison parks an event, so that the projection continues without it.
 func (s *session) parkPoison(ctx context.Context, at span, cause error) error {
 	if err := s.park(ctx, at, cause); err != nil {
 		return fmt.Errorf("park %d:%d: %w", at.partition, at.upto, err)
 	}
 	s.metrics.parked.WithLabelValues(s.projection.Name).Inc()
-	s.logger.Error("event cannot be applied and was parked", "partition", at.partition, "position", at.upto, "error", describe(cause))
+	s.logger.Error("event could not be applied and was parked", "partition", at.partition, "position", at.upto, "error", describe(cause))
 	return nil
 }
 
