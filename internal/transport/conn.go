@@ -19,8 +19,9 @@ type Conn struct {
 	upgraded chan<- error // takes nil when the handler is open; nil afterwards
 
 	// Used by Read alone.
-	heard  time.Time // when a byte of the client came last
-	inflow Bucket
+	heard    time.Time // when a byte of the client came last
+	nextPing time.Time
+	inflow   Bucket
 
 	mu    sync.Mutex
 	queue queue
@@ -46,16 +47,17 @@ func (s *Server) NewConn(c net.Conn, h Handler) *Conn {
 	return w
 }
 
-// listen starts to watch for a silent client.
+// listen starts the heartbeat.
 func (c *Conn) listen() {
 	c.heard = time.Now()
-	_ = c.Conn.SetReadDeadline(c.heard.Add(2 * c.server.cfg.Heartbeat))
+	c.nextPing = c.heard.Add(c.server.cfg.Heartbeat)
+	_ = c.Conn.SetReadDeadline(c.nextPing)
 }
 
-// Read waits for what the client sends. After two heartbeats without a byte the
-// client is gone: Melody has pinged it in the first, so it had one to answer.
-// The deadline is moved only when it passes, which saves a timer per read.
-// Gorilla cannot read on after a deadline, so it sees only the last one.
+// Read waits for what the client sends. Each heartbeat it pings the client, and
+// after two heartbeats without a byte the client is gone. The deadline moves only
+// when it passes, which saves a timer per read. Gorilla cannot read on after a
+// deadline, so it sees only the last one.
 func (c *Conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
@@ -67,19 +69,33 @@ func (c *Conn) Read(b []byte) (int, error) {
 				return 0, errFlood
 			}
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.beat(time.Now()) {
 			return n, err
 		}
-		gone := c.heard.Add(2 * c.server.cfg.Heartbeat)
-		if !time.Now().Before(gone) {
-			return n, err
-		}
-		_ = c.Conn.SetReadDeadline(gone)
 	}
 }
 
+// beat pings the client when a ping is due and moves the deadline. It returns
+// false when the client is gone.
+func (c *Conn) beat(now time.Time) bool {
+	gone := c.heard.Add(2 * c.server.cfg.Heartbeat)
+	if !now.Before(gone) {
+		return false
+	}
+	if !now.Before(c.nextPing) {
+		c.Send(ping)
+		c.nextPing = now.Add(c.server.cfg.Heartbeat)
+	}
+	next := c.nextPing
+	if gone.Before(next) {
+		next = gone
+	}
+	_ = c.Conn.SetReadDeadline(next)
+	return true
+}
+
 // SetReadDeadline does nothing: the heartbeat in Read decides when a client is
-// gone. Melody counts pongs alone, and a client that sends frames is alive.
+// gone. Melody would count pongs alone, and a client that sends frames is alive.
 func (c *Conn) SetReadDeadline(time.Time) error { return nil }
 
 // SetWriteDeadline does nothing: Write never waits, and a deadline that gorilla

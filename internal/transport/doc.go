@@ -1,11 +1,12 @@
 // Package transport is the server's end of a WebSocket: what comes before and
 // after the frames of the protocol. It knows neither users nor conversations.
 //
-// Melody owns the life cycle of a socket: it upgrades the request, reads, pings
-// and closes. Our connection, Conn, lies beneath it: Melody and gorilla take it
-// for the network connection. All writes go through Conn's queue, ours and the
-// control messages of gorilla alike. Melody's own write path carries nothing but
-// pings, because it drops messages silently when its buffer is full.
+// Melody owns the life cycle of a socket: it upgrades the request, reads and
+// closes. Our connection, Conn, lies beneath it: Melody and gorilla take it for
+// the network connection. All writes go through Conn's queue, ours and the
+// control messages of gorilla alike. Melody's own write path carries nothing,
+// because it drops messages silently when its buffer is full. Conn also pings:
+// see Read. docs/adr has the figures behind this division.
 //
 // A sender never waits. What the kernel takes at once is written at once, in one
 // system call. The rest is pending, and a goroutine, which lives as long as

@@ -5,8 +5,10 @@ import "encoding/binary"
 const (
 	textOpcode  = 0x81 // final text message
 	closeOpcode = 0x88
-	pingOpcode  = 0x89
 )
+
+// ping asks the client's WebSocket for a pong.
+var ping = []byte{0x89, 0}
 
 // Codes of RFC 6455 with which gorilla closes a socket because of what it read.
 const (

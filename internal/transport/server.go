@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/olahol/melody"
@@ -30,11 +31,16 @@ type Server struct {
 	sockets sync.WaitGroup
 }
 
+// never is longer than any socket lives.
+const never = 100 * 365 * 24 * time.Hour
+
 // NewServer makes a server of sockets.
 func NewServer(cfg Config) *Server {
 	s := &Server{cfg: cfg, melody: melody.New()}
 	s.melody.Config = &melody.Config{
-		PingPeriod: cfg.Heartbeat, PongWait: 2 * cfg.Heartbeat, // Conn decides when a client is gone
+		// Conn pings and decides when a client is gone. A ping of Melody would be
+		// written by its goroutine, whose stack it grows from 2 to 4 KB.
+		PingPeriod: never, PongWait: never,
 		WriteWait: writeTimeout, MaxMessageSize: cfg.MaxMessage,
 		MessageBufferSize: 1, // nothing is ever sent through Melody
 	}
