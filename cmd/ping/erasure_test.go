@@ -19,6 +19,7 @@ import (
 	"ping/domain"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
+	"ping/internal/postgres"
 	"ping/internal/testkit"
 	"ping/projections"
 )
@@ -30,7 +31,7 @@ const mark = "zebra4711"
 // request.
 func writer(t *testing.T, w world) (*eventlog.Log, *pgxpool.Pool) {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), w.cfg.DatabaseURL)
+	pool, err := postgres.NewPool(t.Context(), w.cfg.DatabaseURL, 0)
 	require.NoError(t, err)
 	nc, err := eventlog.Connect(w.cfg.NATSURL)
 	require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"ping/internal/load/measure"
+	"ping/internal/postgres"
 )
 
 // serveAt runs a node as a process of its own at addr and returns when it serves.
@@ -77,7 +78,7 @@ func figuresOf(t *testing.T, file string) (f measure.Figures) {
 
 func poolOf(t *testing.T, w world) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), w.cfg.DatabaseURL)
+	pool, err := postgres.NewPool(t.Context(), w.cfg.DatabaseURL, 0)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool

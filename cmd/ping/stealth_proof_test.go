@@ -20,6 +20,7 @@ import (
 	"ping/internal/devservices"
 	"ping/internal/limits"
 	"ping/internal/node"
+	"ping/internal/postgres"
 	"ping/internal/testkit"
 	"ping/migrations"
 )
@@ -70,7 +71,7 @@ func newProof(t *testing.T) *proof {
 	require.NoError(t, err)
 	_, err = migrations.Up(t.Context(), p.cfg.DatabaseURL)
 	require.NoError(t, err)
-	p.pool, err = pgxpool.New(t.Context(), p.cfg.DatabaseURL)
+	p.pool, err = postgres.NewPool(t.Context(), p.cfg.DatabaseURL, 0)
 	require.NoError(t, err)
 	t.Cleanup(p.pool.Close)
 	options, err := redis.ParseURL(p.cfg.RedisURL)

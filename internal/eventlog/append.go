@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
@@ -20,7 +19,7 @@ type appendAnswer struct {
 	Bases     []int64     // per partition: the position before the append
 	Times     []time.Time // per partition: recorded_at
 	Versions  []int64     // per stream: the version before the append
-	Conflicts [][16]byte  // refused: the guards of these streams moved on
+	Conflicts []domain.ID // refused: the guards of these streams moved on
 	Repeats   bool        // refused: some command happened before
 }
 
@@ -64,21 +63,21 @@ type appendArgs struct {
 	counts     []int32
 
 	streams struct {
-		ids                              []pgtype.UUID
+		ids                              []domain.ID
 		partitions, counts, guards, last []int32
 		known                            []int64
 	}
 
 	events struct {
 		partitions, places, streams, offsets []int32
-		ids                                  []pgtype.UUID
+		ids                                  []domain.ID
 		types                                []string
 		schemas                              []int16
 		decisive                             []bool
-		actors, commands                     []pgtype.UUID
+		actors, commands                     []domain.ID
 		ordinals, sizes                      []int16
 		fingerprints                         []int64
-		correlations, causations             []pgtype.UUID
+		correlations, causations             []*domain.ID // nil: none
 		payloads                             [][]byte
 	}
 }
@@ -86,16 +85,17 @@ type appendArgs struct {
 func newAppendArgs(streams, events int) *appendArgs {
 	a := &appendArgs{}
 	s, e := &a.streams, &a.events
-	s.ids, s.known = make([]pgtype.UUID, 0, streams), make([]int64, 0, streams)
+	s.ids, s.known = make([]domain.ID, 0, streams), make([]int64, 0, streams)
 	for _, column := range []*[]int32{&s.partitions, &s.counts, &s.guards, &s.last} {
 		*column = make([]int32, 0, streams)
 	}
 	for _, column := range []*[]int32{&e.partitions, &e.places, &e.streams, &e.offsets} {
 		*column = make([]int32, 0, events)
 	}
-	for _, column := range []*[]pgtype.UUID{&e.ids, &e.actors, &e.commands, &e.correlations, &e.causations} {
-		*column = make([]pgtype.UUID, 0, events)
+	for _, column := range []*[]domain.ID{&e.ids, &e.actors, &e.commands} {
+		*column = make([]domain.ID, 0, events)
 	}
+	e.correlations, e.causations = make([]*domain.ID, 0, events), make([]*domain.ID, 0, events)
 	for _, column := range []*[]int16{&e.schemas, &e.ordinals, &e.sizes} {
 		*column = make([]int16, 0, events)
 	}
@@ -113,7 +113,7 @@ func (a *appendArgs) addPartition(partition, count int) (index int32) {
 
 func (a *appendArgs) addStream(planned *plannedStream, partition int32) {
 	s := &a.streams
-	s.ids, s.partitions = append(s.ids, pgUUID(planned.id)), append(s.partitions, partition)
+	s.ids, s.partitions = append(s.ids, planned.id), append(s.partitions, partition)
 	s.known, s.counts = append(s.known, planned.known), append(s.counts, int32(planned.count))
 	s.guards, s.last = append(s.guards, int32(planned.guard)), append(s.last, int32(planned.last))
 }
@@ -123,13 +123,13 @@ func (a *appendArgs) addEvent(planned *planned, partition int32, place int) {
 	e := &a.events
 	e.partitions, e.places = append(e.partitions, partition), append(e.places, int32(place))
 	e.streams, e.offsets = append(e.streams, int32(planned.stream+1)), append(e.offsets, int32(planned.offset))
-	e.ids, e.types = append(e.ids, pgUUID(planned.ID)), append(e.types, planned.Type)
+	e.ids, e.types = append(e.ids, planned.ID), append(e.types, planned.Type)
 	e.schemas, e.decisive = append(e.schemas, int16(planned.Schema)), append(e.decisive, planned.decisive)
-	e.actors = append(e.actors, pgtype.UUID{Bytes: planned.Actor, Valid: true})
-	e.commands = append(e.commands, pgUUID(planned.CommandID))
+	e.actors, e.commands = append(e.actors, planned.Actor), append(e.commands, planned.CommandID)
 	e.ordinals, e.sizes = append(e.ordinals, int16(planned.ordinal)), append(e.sizes, int16(planned.commandSize))
 	e.fingerprints, e.payloads = append(e.fingerprints, planned.fingerprint), append(e.payloads, planned.Payload)
-	e.correlations, e.causations = append(e.correlations, pgUUID(planned.CorrelationID)), append(e.causations, pgUUID(planned.CausationID))
+	e.correlations = append(e.correlations, nullable(&planned.CorrelationID))
+	e.causations = append(e.causations, nullable(&planned.CausationID))
 }
 
 // list returns the arguments in the order of log.append's parameters.
@@ -143,13 +143,10 @@ func (a *appendArgs) list() []any {
 	}
 }
 
-// pgUUID is the fast way to pass an id to pgx; the zero ID becomes NULL.
-func pgUUID(id domain.ID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: !id.IsZero()} }
-
-func uuids(ids []domain.ID) []pgtype.UUID {
-	out := make([]pgtype.UUID, len(ids))
-	for i, id := range ids {
-		out[i] = pgtype.UUID{Bytes: id, Valid: true}
+// nullable makes NULL of the zero ID.
+func nullable(id *domain.ID) *domain.ID {
+	if id.IsZero() {
+		return nil
 	}
-	return out
+	return id
 }

@@ -137,14 +137,14 @@ func insertPlainly(b *testing.B, pool *pgxpool.Pool, connections, size int, duri
 				return
 			}
 			defer conn.Release()
-			partition, stream := int16(floorPartition.Add(1)+1000), [16]byte(eventlog.NewID())
+			partition, stream := int16(floorPartition.Add(1)+1000), eventlog.NewID()
 			args := make([]any, 0, 8*size)
 			for position := int64(0); time.Since(began) < during; {
 				args = args[:0]
 				now := time.Now()
 				for range size {
 					position++
-					args = append(args, partition, position, stream, [16]byte(eventlog.NewID()), now, stream, [16]byte(uuid.New()), payload)
+					args = append(args, partition, position, stream, eventlog.NewID(), now, stream, [16]byte(uuid.New()), payload)
 				}
 				if _, err := conn.Exec(context.Background(), insert, args...); err != nil {
 					b.Error(err)

@@ -50,7 +50,7 @@ func (i *idempotency) find(ctx context.Context, requests []*request) ([]*execute
 	}
 	found := make([]*executed, len(requests))
 	var batch pgx.Batch
-	batch.Queue(findEvents, uuids(streams), uuids(commandIDs)).Query(func(rows pgx.Rows) error {
+	batch.Queue(findEvents, streams, commandIDs).Query(func(rows pgx.Rows) error {
 		var idx, fingerprint int64
 		var row eventRow
 		_, err := pgx.ForEachRow(rows, append([]any{&idx, &fingerprint}, row.targets()...), func() error {
@@ -66,7 +66,7 @@ func (i *idempotency) find(ctx context.Context, requests []*request) ([]*execute
 		})
 		return err
 	})
-	batch.Queue(findReceipts, uuids(streams), uuids(commandIDs)).Query(func(rows pgx.Rows) error {
+	batch.Queue(findReceipts, streams, commandIDs).Query(func(rows pgx.Rows) error {
 		var idx, fingerprint, version, position int64
 		_, err := pgx.ForEachRow(rows, []any{&idx, &fingerprint, &version, &position}, func() error {
 			found[idx-1] = &executed{fingerprint: fingerprint, Result: Result{
@@ -88,7 +88,7 @@ func (i *idempotency) writeReceipt(ctx context.Context, r *request, res Result) 
 WITH marked AS (UPDATE log.streams SET receipts = true WHERE stream = $1 AND NOT receipts)
 INSERT INTO log.receipts (stream, command_id, fingerprint, version, position, actor)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-		pgUUID(r.Stream), pgUUID(r.id), r.Fingerprint, res.Version, res.At.Position, pgUUID(r.Actor))
+		r.Stream, r.id, r.Fingerprint, res.Version, res.At.Position, nullable(&r.Actor))
 	if err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}

@@ -2,15 +2,12 @@ package eventlog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"ping/domain"
+	"ping/internal/postgres"
 )
 
 // lane is the single writer of its partitions on this node: one goroutine that
@@ -69,10 +66,10 @@ func (ln *lane) process(ctx context.Context, batch []*request) {
 		}
 		ln.states.clear()
 		switch {
-		case isDataError(err) && len(batch) == 1:
+		case postgres.IsDataError(err) && len(batch) == 1:
 			batch[0].answer(Result{}, fmt.Errorf("append to %s: %w", batch[0].Stream, err))
 			return
-		case isDataError(err):
+		case postgres.IsDataError(err):
 			// Postgres cannot store one of them: find it by appending them one by one.
 			for _, r := range slices.Clone(batch) {
 				ln.process(ctx, []*request{r})
@@ -249,11 +246,4 @@ func (ln *lane) answerRepeated(ctx context.Context, requests []*request) error {
 		}
 	}
 	return nil
-}
-
-// isDataError reports whether Postgres refused the data itself, so that no retry
-// helps.
-func isDataError(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
 }

@@ -38,8 +38,8 @@ SELECT e.version, e.actor, coalesce(edited.body, e.payload->>'body'), deleted.ve
 // Message returns what the log knows of a message of a conversation; the zero
 // Message when the conversation has none with that id.
 func (l *Lookups) Message(ctx context.Context, conversation, id domain.ID) (m domain.Message, err error) {
-	err = l.pool.QueryRow(ctx, readMessageSQL, pgUUID(id), pgUUID(conversation)).
-		Scan(&m.MessageSeq, (*[16]byte)(&m.Author), &m.Body, &m.Deleted, &m.Pinned)
+	err = l.pool.QueryRow(ctx, readMessageSQL, id, conversation).
+		Scan(&m.MessageSeq, &m.Author, &m.Body, &m.Deleted, &m.Pinned)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return domain.Message{}, nil
 	}
@@ -68,7 +68,7 @@ SELECT coalesce((SELECT e.type = 'reaction.added' FROM log.events e
 // reactions they have there: 500 when they changed them that often.
 func (l *Lookups) Reactions(ctx context.Context, message, user domain.ID, emoji string) (is bool, mine int, err error) {
 	const maxEvents = 500
-	err = l.pool.QueryRow(ctx, readReactionsSQL, pgUUID(message), pgUUID(user), emoji, int64(maxEvents)).Scan(&is, &mine)
+	err = l.pool.QueryRow(ctx, readReactionsSQL, message, user, emoji, int64(maxEvents)).Scan(&is, &mine)
 	if err != nil {
 		return false, 0, fmt.Errorf("read reactions on %s: %w", message, err)
 	}
@@ -83,7 +83,7 @@ SELECT (payload->>'seq')::bigint FROM log.events
 // ReadMarker returns the seq up to which a user last marked a conversation as
 // read; 0 when they never did.
 func (l *Lookups) ReadMarker(ctx context.Context, conversation, user domain.ID) (int64, error) {
-	seq, err := lookUp[int64](ctx, l.pool, readMarkerSQL, pgUUID(conversation), pgUUID(user))
+	seq, err := lookUp[int64](ctx, l.pool, readMarkerSQL, conversation, user)
 	if err != nil {
 		return 0, fmt.Errorf("read marker in %s: %w", conversation, err)
 	}
@@ -100,7 +100,7 @@ SELECT coalesce(bool_or(type = 'user.blocked'), false)
 
 // Blocked reports whether one of two users has blocked the other.
 func (l *Lookups) Blocked(ctx context.Context, a, b domain.ID) (bool, error) {
-	is, err := lookUp[bool](ctx, l.pool, readBlockSQL, pgUUID(a), pgUUID(b))
+	is, err := lookUp[bool](ctx, l.pool, readBlockSQL, a, b)
 	if err != nil {
 		return false, fmt.Errorf("read block of %s and %s: %w", a, b, err)
 	}
@@ -118,13 +118,9 @@ SELECT stream, blocked
 // BlockedBy returns the users that each of some users has blocked, without an
 // entry for those who have blocked nobody.
 func (l *Lookups) BlockedBy(ctx context.Context, users ...domain.ID) (map[domain.ID][]domain.ID, error) {
-	streams := make([][16]byte, len(users))
-	for i, user := range users {
-		streams[i] = user
-	}
-	rows, _ := l.pool.Query(ctx, readBlockedBySQL, streams)
+	rows, _ := l.pool.Query(ctx, readBlockedBySQL, users)
 	blocked := map[domain.ID][]domain.ID{}
-	var by, user [16]byte
+	var by, user domain.ID
 	_, err := pgx.ForEachRow(rows, []any{&by, &user}, func() error {
 		blocked[by] = append(blocked[by], user)
 		return nil
@@ -143,10 +139,8 @@ SELECT DISTINCT stream FROM log.events
 // JoinedConversations returns up to limit conversations with ids above after, in the order
 // of their ids, in which a user is or ever was a member.
 func (l *Lookups) JoinedConversations(ctx context.Context, user, after domain.ID, limit int) ([]domain.ID, error) {
-	rows, _ := l.pool.Query(ctx, readJoinedSQL, pgUUID(user), [16]byte(after), limit)
-	ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.ID, err error) {
-		return id, row.Scan((*[16]byte)(&id))
-	})
+	rows, _ := l.pool.Query(ctx, readJoinedSQL, user, after, limit)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
 	if err != nil {
 		return nil, fmt.Errorf("read conversations of %s: %w", user, err)
 	}

@@ -148,7 +148,7 @@ SELECT partition, position, stream, version, recorded_at, id FROM log.events ORD
 	times := map[int]int64{}
 	var events []*eventlog.Event
 	var row eventlog.Event
-	_, err := pgx.ForEachRow(rows, []any{&row.Partition, &row.Position, (*[16]byte)(&row.Stream), &row.Version, &row.RecordedAt, (*[16]byte)(&row.ID)}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&row.Partition, &row.Position, &row.Stream, &row.Version, &row.RecordedAt, &row.ID}, func() error {
 		e := &eventlog.Event{ID: row.ID, Stream: row.Stream, Version: row.Version, Partition: row.Partition, Position: row.Position, RecordedAt: row.RecordedAt}
 		positions[e.Partition]++
 		versions[e.Stream]++

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/postgres"
 	"ping/internal/testkit"
 )
 
@@ -29,7 +29,7 @@ const writerEnv = "PING_TEST_LOG_WRITER"
 // idempotency key once its command is acknowledged, until it is killed.
 func writeAsChild(ctx context.Context) error {
 	fields := strings.Fields(os.Getenv(writerEnv))
-	pool, err := pgxpool.New(ctx, fields[0])
+	pool, err := postgres.NewPool(ctx, fields[0], 0)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func writeAsChild(ctx context.Context) error {
 // and the mirror is complete after the next start.
 func TestProcesses(t *testing.T) {
 	url := testkit.DatabaseURL(t)
-	pool, err := pgxpool.New(t.Context(), url)
+	pool, err := postgres.NewPool(t.Context(), url, 0)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	broker := testkit.NATS(t)

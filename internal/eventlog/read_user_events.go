@@ -33,13 +33,13 @@ SELECT CASE WHEN e.type = 'member.added' THEN 9223372036854775807 ELSE e.version
 // the stream has no more.
 func (r *Reader) ReadUserEvents(ctx context.Context, stream, user domain.ID, after int64, limit int) (events []*Event, upTo int64, err error) {
 	const span = 5_000
-	head, err := lookUp[int64](ctx, r.pool, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
+	head, err := lookUp[int64](ctx, r.pool, `SELECT version FROM log.streams WHERE stream = $1`, stream)
 	var left int64
 	if err == nil {
-		left, err = lookUp[int64](ctx, r.pool, readLeftSQL, pgUUID(stream), pgUUID(user))
+		left, err = lookUp[int64](ctx, r.pool, readLeftSQL, stream, user)
 	}
 	if err == nil {
-		events, err = r.query(ctx, readUserEventsSQL, pgUUID(stream), after, after+span, pgUUID(user), limit, left)
+		events, err = r.query(ctx, readUserEventsSQL, stream, after, after+span, user, limit, left)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("read a user's events in %s: %w", stream, err)

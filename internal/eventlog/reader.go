@@ -30,15 +30,15 @@ const eventColumns = `e.partition, e.position, e.stream, e.version, e.id, e.type
 type eventRow struct {
 	partition              int
 	position               int64
-	stream                 [16]byte
+	stream                 domain.ID
 	version                int64
-	id                     [16]byte
+	id                     domain.ID
 	typ                    string
 	schema                 int
 	recordedAt             time.Time
-	actor                  [16]byte
-	commandID              [16]byte
-	correlation, causation *[16]byte
+	actor                  domain.ID
+	commandID              domain.ID
+	correlation, causation *domain.ID
 	payload                []byte
 }
 
@@ -84,7 +84,7 @@ func (r *Reader) query(ctx context.Context, sql string, args ...any) ([]*Event, 
 func (r *Reader) ReadStream(ctx context.Context, stream domain.ID, after int64, limit int) ([]*Event, error) {
 	events, err := r.query(ctx, `
 SELECT `+eventColumns+` FROM log.events e
- WHERE e.stream = $1 AND e.version > $2 ORDER BY e.version LIMIT $3`, pgUUID(stream), after, limit)
+ WHERE e.stream = $1 AND e.version > $2 ORDER BY e.version LIMIT $3`, stream, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", stream, err)
 	}
@@ -96,7 +96,7 @@ SELECT `+eventColumns+` FROM log.events e
 func (r *Reader) ReadDecisive(ctx context.Context, stream domain.ID, after int64, limit int) ([]*Event, error) {
 	events, err := r.query(ctx, `
 SELECT `+eventColumns+` FROM log.events e
- WHERE e.stream = $1 AND e.version > $2 AND e.decisive ORDER BY e.version LIMIT $3`, pgUUID(stream), after, limit)
+ WHERE e.stream = $1 AND e.version > $2 AND e.decisive ORDER BY e.version LIMIT $3`, stream, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read decisive events of %s: %w", stream, err)
 	}
@@ -105,7 +105,7 @@ SELECT `+eventColumns+` FROM log.events e
 
 // EventByID returns the event with an id, ErrNotFound when there is none.
 func (r *Reader) EventByID(ctx context.Context, id domain.ID) (*Event, error) {
-	events, err := r.query(ctx, `SELECT `+eventColumns+` FROM log.events e WHERE e.id = $1`, pgUUID(id))
+	events, err := r.query(ctx, `SELECT `+eventColumns+` FROM log.events e WHERE e.id = $1`, id)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read event %s: %w", id, err)
@@ -157,7 +157,7 @@ func (r *Reader) VersionsAt(ctx context.Context, streams []domain.ID, positions 
 SELECT CASE WHEN t.stream IS NULL THEN 0 WHEN t.position <= s.position THEN t.version
             ELSE log.version_at(s.stream, s.position) END
   FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS s (stream, position, idx)
-  LEFT JOIN log.streams AS t ON t.stream = s.stream ORDER BY s.idx`, uuids(streams), at)
+  LEFT JOIN log.streams AS t ON t.stream = s.stream ORDER BY s.idx`, streams, at)
 	if err != nil {
 		return nil, fmt.Errorf("read versions at positions: %w", err)
 	}

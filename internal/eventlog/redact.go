@@ -46,7 +46,7 @@ type redaction struct {
 // such data, for DeleteMirrored: including those that an earlier call, which may
 // have been interrupted, has overwritten.
 func (r *Redactor) Redact(ctx context.Context, stream, user domain.ID) (positions []int64, err error) {
-	head, err := lookUp[int64](ctx, r.pool, `SELECT version FROM log.streams WHERE stream = $1`, pgUUID(stream))
+	head, err := lookUp[int64](ctx, r.pool, `SELECT version FROM log.streams WHERE stream = $1`, stream)
 	if err != nil {
 		return nil, fmt.Errorf("redact %s: %w", stream, err)
 	}
@@ -61,7 +61,7 @@ func (r *Redactor) Redact(ctx context.Context, stream, user domain.ID) (position
 		positions, after = append(positions, found...), upTo
 	}
 	_, err = r.pool.Exec(ctx, `
-UPDATE log.receipts SET fingerprint = 0 WHERE stream = $1 AND (actor = $2 OR stream = $2) AND fingerprint <> 0`, pgUUID(stream), pgUUID(user))
+UPDATE log.receipts SET fingerprint = 0 WHERE stream = $1 AND (actor = $2 OR stream = $2) AND fingerprint <> 0`, stream, user)
 	if err != nil {
 		return nil, fmt.Errorf("redact receipts of %s: %w", stream, err)
 	}
@@ -72,7 +72,7 @@ UPDATE log.receipts SET fingerprint = 0 WHERE stream = $1 AND (actor = $2 OR str
 // are the positions of those with personal data, due what is still to be
 // overwritten of them. upTo is the version that the search reached.
 func (r *Redactor) findPersonal(ctx context.Context, stream, user domain.ID, after int64) (found []int64, due []redaction, upTo int64, err error) {
-	rows, _ := r.pool.Query(ctx, readOwnSQL, pgUUID(stream), after, after+redactSpan, pgUUID(user), redactBatch)
+	rows, _ := r.pool.Query(ctx, readOwnSQL, stream, after, after+redactSpan, user, redactBatch)
 	var position, version int64
 	var typ string
 	var schema, seen int

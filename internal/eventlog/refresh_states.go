@@ -40,14 +40,14 @@ func (c *stateCache) refresh(ctx context.Context, requests []*request) error {
 	// decisive one up to those versions, and perhaps some beyond.
 	var batch pgx.Batch
 	var idx, version, position int64
-	batch.Queue(readStreamHeads, uuids(streams)).Query(func(rows pgx.Rows) error {
+	batch.Queue(readStreamHeads, streams).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&idx, &version, &position}, func() error {
 			requests[idx-1].st.advance(version, position)
 			return nil
 		})
 		return err
 	})
-	batch.Queue(readDecisiveAfter, uuids(streams), versions).Query(func(rows pgx.Rows) error {
+	batch.Queue(readDecisiveAfter, streams, versions).Query(func(rows pgx.Rows) error {
 		var typ string
 		var schema int
 		var payload []byte

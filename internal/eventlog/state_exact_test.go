@@ -39,11 +39,11 @@ func histories(name string) eventlog.Aggregate[*history] {
 func readHistory(t *testing.T, pool *pgxpool.Pool, stream domain.ID) (versions []int64, users []domain.ID) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), `
-SELECT version, (payload->>'user_id')::uuid FROM log.events WHERE stream = $1 AND decisive ORDER BY version`, [16]byte(stream))
+SELECT version, (payload->>'user_id')::uuid FROM log.events WHERE stream = $1 AND decisive ORDER BY version`, stream)
 	require.NoError(t, err)
 	var version int64
 	var user domain.ID
-	_, err = pgx.ForEachRow(rows, []any{&version, (*[16]byte)(&user)}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&version, &user}, func() error {
 		versions, users = append(versions, version), append(users, user)
 		return nil
 	})

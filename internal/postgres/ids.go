@@ -29,9 +29,26 @@ func (i *id) ScanUUID(v pgtype.UUID) error {
 	return nil
 }
 
+// ids gives a []domain.ID the methods by which pgx reads an array. pgx could do
+// it by reflection, at the price of one more allocation per element.
+type ids []domain.ID
+
+func (i ids) Dimensions() []pgtype.ArrayDimension {
+	if i == nil {
+		return nil
+	}
+	return []pgtype.ArrayDimension{{Length: int32(len(i)), LowerBound: 1}}
+}
+
+func (i ids) Index(n int) any { return id(i[n]) }
+func (i ids) IndexType() any  { return id{} }
+
 func wrapEncode(value any) (plan pgtype.WrappedEncodePlanNextSetter, next any, ok bool) {
-	if value, is := value.(domain.ID); is {
+	switch value := value.(type) {
+	case domain.ID:
 		return &encodePlan{}, id(value), true
+	case []domain.ID:
+		return &encodeSlicePlan{}, ids(value), true
 	}
 	return nil, nil, false
 }
@@ -42,6 +59,14 @@ func (p *encodePlan) SetNext(next pgtype.EncodePlan) { p.next = next }
 
 func (p *encodePlan) Encode(value any, buf []byte) ([]byte, error) {
 	return p.next.Encode(id(value.(domain.ID)), buf)
+}
+
+type encodeSlicePlan struct{ next pgtype.EncodePlan }
+
+func (p *encodeSlicePlan) SetNext(next pgtype.EncodePlan) { p.next = next }
+
+func (p *encodeSlicePlan) Encode(value any, buf []byte) ([]byte, error) {
+	return p.next.Encode(ids(value.([]domain.ID)), buf)
 }
 
 func wrapScan(target any) (plan pgtype.WrappedScanPlanNextSetter, next any, ok bool) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
 	"ping/domain"
@@ -47,6 +48,15 @@ func TestIDs(t *testing.T) {
 		var got []domain.ID
 		require.NoError(t, pool.QueryRow(t.Context(), `SELECT $1::uuid[]`, []domain.ID{some, other}).Scan(&got))
 		require.Equal(t, []domain.ID{some, other}, got)
+		var none, empty bool
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT $1::uuid[] IS NULL, $2::uuid[] = '{}'`, []domain.ID(nil), []domain.ID{}).Scan(&none, &empty))
+		require.True(t, none)
+		require.True(t, empty)
+	})
+	t.Run("slices of pointers are arrays with NULL", func(t *testing.T) {
+		var got []*domain.ID
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT $1::uuid[]`, []*domain.ID{&some, nil}).Scan(&got))
+		require.Equal(t, []*domain.ID{&some, nil}, got)
 	})
 	t.Run("rows collect into IDs", func(t *testing.T) {
 		rows, err := pool.Query(t.Context(), `SELECT unnest($1::uuid[])`, []domain.ID{some, other})
@@ -69,4 +79,18 @@ func TestIsDataError(t *testing.T) {
 		require.Equal(t, want, postgres.IsDataError(err), sql)
 	}
 	require.Empty(t, postgres.State(pgx.ErrNoRows))
+}
+
+// BenchmarkIDs encodes an array of 512 ids.
+func BenchmarkIDs(b *testing.B) {
+	types := pgtype.NewMap()
+	postgres.RegisterIDs(types)
+	ids := make([]domain.ID, 512)
+	buf := make([]byte, 0, 1<<15)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := types.Encode(pgtype.UUIDArrayOID, pgtype.BinaryFormatCode, ids, buf[:0]); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
