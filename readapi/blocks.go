@@ -52,7 +52,7 @@ func (r *reads) listBlocks(ctx context.Context, in *listBlocksInput) (*output[we
 	if err := r.wait(ctx, in.Read, directory); err != nil {
 		return nil, err
 	}
-	found, _ := r.pool.Query(ctx, listBlocksSQL, uid(web.CallerFrom(ctx).UserID), before, in.Limit.Limit+1)
+	found, _ := r.pool.Query(ctx, listBlocksSQL, web.CallerFrom(ctx).UserID, before, in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanBlock)
 	return answer(page(rows, in.Limit.Limit, func(b blockRow) web.User { return b.User },
 		func(b blockRow) string { return encodeCursor("blocks", strconv.FormatInt(b.seq, 10)) }), err)

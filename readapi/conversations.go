@@ -35,16 +35,14 @@ type conversationRow struct {
 }
 
 func scanConversation(row pgx.CollectableRow) (c conversationRow, err error) {
-	var id [16]byte
-	var peer *[16]byte
 	var role string
 	var m messageRow
-	err = row.Scan(append([]any{&id, &c.Kind, &c.Name, &c.Topic, &c.CreatedAt, &c.MemberCount, &c.LastSeq, &c.ReadSeq,
-		&c.UnreadCount, &role, &c.activeAt, &peer, &c.UnreadMentions, &c.removed}, m.targets()...)...)
+	err = row.Scan(append([]any{&c.ID, &c.Kind, &c.Name, &c.Topic, &c.CreatedAt, &c.MemberCount, &c.LastSeq, &c.ReadSeq,
+		&c.UnreadCount, &role, &c.activeAt, &c.PeerID, &c.UnreadMentions, &c.removed}, m.targets()...)...)
 	if err != nil {
 		return c, err
 	}
-	c.ID, c.CreatedAt, c.PeerID = id, c.CreatedAt.UTC(), (*domain.ID)(peer)
+	c.CreatedAt = c.CreatedAt.UTC()
 	if m.id != nil {
 		last := m.message()
 		c.LastMessage = &last
@@ -78,7 +76,7 @@ func (r *reads) listConversations(ctx context.Context, in *listConversationsInpu
 	if err := r.wait(ctx, in.Read, inbox, timeline); err != nil {
 		return nil, err
 	}
-	found, _ := r.pool.Query(ctx, listConversationsSQL, uid(web.CallerFrom(ctx).UserID), before, uid(id), in.Limit.Limit+1)
+	found, _ := r.pool.Query(ctx, listConversationsSQL, web.CallerFrom(ctx).UserID, before, id, in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanConversation)
 	p := page(rows, in.Limit.Limit, func(c conversationRow) conversationRow { return c }, func(c conversationRow) string {
 		return encodeCursor("inbox", strconv.FormatInt(c.activeAt.UnixMicro(), 10), c.ID.String())
@@ -133,7 +131,7 @@ func (r *reads) getConversation(ctx context.Context, in *getConversationInput) (
 }
 
 func (r *reads) conversation(ctx context.Context, user, id domain.ID) (web.Conversation, error) {
-	found, _ := r.pool.Query(ctx, getConversationSQL, uid(user), uid(id))
+	found, _ := r.pool.Query(ctx, getConversationSQL, user, id)
 	rows, err := pgx.CollectRows(found, scanConversation)
 	if err == nil && (len(rows) == 0 || rows[0].removed) {
 		err = domain.ErrConversationNotFound

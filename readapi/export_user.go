@@ -103,7 +103,7 @@ SELECT email, created_at, registered_at,
   FROM identity.credentials c WHERE c.user_id = $1`
 
 func (r *reads) exportedIdentity(ctx context.Context, user domain.ID) (i exportedIdentity, err error) {
-	err = r.pool.QueryRow(ctx, exportIdentitySQL, uid(user)).Scan(&i.Email, &i.CreatedAt, &i.RegisteredAt, &i.Handles, &i.Sessions)
+	err = r.pool.QueryRow(ctx, exportIdentitySQL, user).Scan(&i.Email, &i.CreatedAt, &i.RegisteredAt, &i.Handles, &i.Sessions)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = domain.ErrUserNotFound
 	}

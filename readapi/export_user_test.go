@@ -49,7 +49,7 @@ func (s *system) identity(user domain.ID, email string) {
 		`INSERT INTO identity.sessions (id, user_id, expires_at) VALUES (gen_random_uuid(), $1, now() + interval '1 day'), (gen_random_uuid(), $1, now()) RETURNING $2::text`,
 		`INSERT INTO identity.handles (handle, user_id) VALUES (split_part($2, '@', 1), $1)`,
 	} {
-		_, err := s.pool.Exec(s.t.Context(), sql, [16]byte(user), email)
+		_, err := s.pool.Exec(s.t.Context(), sql, user, email)
 		require.NoError(s.t, err)
 	}
 }
@@ -115,7 +115,7 @@ func TestExportUser(t *testing.T) {
 	})
 	t.Run("an incomplete export is not valid", func(t *testing.T) {
 		// Make one event of a conversation unreadable.
-		_, err := s.pool.Exec(t.Context(), `UPDATE log.events SET payload = '{"user_id":"no id"}' WHERE stream = $1 AND type = 'member.removed'`, [16]byte(left))
+		_, err := s.pool.Exec(t.Context(), `UPDATE log.events SET payload = '{"user_id":"no id"}' WHERE stream = $1 AND type = 'member.removed'`, left)
 		require.NoError(t, err)
 		response := s.request(ann, "/v1/users/me/export", "")
 		require.Equal(t, http.StatusOK, response.StatusCode)

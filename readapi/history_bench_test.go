@@ -86,7 +86,7 @@ func (s *system) fill(user domain.ID) domain.ID {
 		_, err := s.pool.Exec(ctx, statement)
 		require.NoError(s.t, err)
 	}
-	var id [16]byte
+	var id domain.ID
 	require.NoError(s.t, s.pool.QueryRow(ctx, `SELECT md5('c0')::uuid`).Scan(&id))
 	return id
 }

@@ -26,12 +26,11 @@ SELECT m.user_id, m.role, m.joined_at, coalesce(u.display_name, '')
  LIMIT $3`
 
 func scanMember(row pgx.CollectableRow) (m ListedMember, err error) {
-	var user [16]byte
 	var role string
-	if err := row.Scan(&user, &role, &m.JoinedAt, &m.DisplayName); err != nil {
+	if err := row.Scan(&m.UserID, &role, &m.JoinedAt, &m.DisplayName); err != nil {
 		return m, err
 	}
-	m.UserID, m.JoinedAt = user, m.JoinedAt.UTC()
+	m.JoinedAt = m.JoinedAt.UTC()
 	return m, m.Role.UnmarshalText([]byte(role))
 }
 
@@ -50,7 +49,7 @@ func (r *reads) listMembers(ctx context.Context, in *listMembersInput) (*output[
 	if err := r.wait(ctx, in.Read, inbox, directory); err != nil {
 		return nil, err
 	}
-	found, _ := r.pool.Query(ctx, listMembersSQL, uid(in.ConversationID), uid(after), in.Limit.Limit+1)
+	found, _ := r.pool.Query(ctx, listMembersSQL, in.ConversationID, after, in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanMember)
 	if err == nil {
 		err = r.requireMember(ctx, in.ConversationID)

@@ -22,7 +22,7 @@ SELECT ` + eventlog.RemovedSinceSQL("c.id", "c.last_seq", "$1") + `
 // answer contains nothing that came after a removal.
 func (r *reads) requireMember(ctx context.Context, conversation domain.ID) error {
 	var removed bool
-	err := r.pool.QueryRow(ctx, memberSQL, uid(web.CallerFrom(ctx).UserID), uid(conversation)).Scan(&removed)
+	err := r.pool.QueryRow(ctx, memberSQL, web.CallerFrom(ctx).UserID, conversation).Scan(&removed)
 	if errors.Is(err, pgx.ErrNoRows) || removed {
 		return domain.ErrConversationNotFound
 	}

@@ -65,7 +65,7 @@ func (s *system) requireTombstone(e *eventlog.Event) {
 	require.NoError(s.t, s.pool.QueryRow(s.t.Context(), `
 SELECT body = '' AND deleted_at IS NOT NULL AND edited_at IS NULL AND pinned_seq IS NULL AND mentions IS NULL AND NOT EXISTS (
          SELECT FROM timeline.reactions r WHERE r.conversation_id = m.conversation_id AND r.seq = m.seq)
-  FROM timeline.messages m WHERE conversation_id = $1 AND seq = $2`, [16]byte(e.Stream), e.Version).Scan(&tombstone))
+  FROM timeline.messages m WHERE conversation_id = $1 AND seq = $2`, e.Stream, e.Version).Scan(&tombstone))
 	require.True(s.t, tombstone, "message %d is not a tombstone", e.Version)
 }
 

@@ -29,13 +29,13 @@ const messageColumns = `m.conversation_id, m.seq, m.id, m.author_id, m.sent_at, 
 
 // messageRow is what messageColumns select.
 type messageRow struct {
-	conversation        *[16]byte // null if an outer join found no message
+	conversation        *domain.ID // null if an outer join found no message
 	seq                 *int64
-	id, author          *[16]byte
+	id, author          *domain.ID
 	sentAt              *time.Time
-	replyTo             *[16]byte
+	replyTo             *domain.ID
 	body                *string
-	mentions            [][16]byte
+	mentions            []domain.ID
 	editedAt, deletedAt *time.Time
 	pinnedSeq           *int64
 	reactions           []web.Reaction
@@ -54,11 +54,11 @@ func scanMessage(row pgx.CollectableRow) (m messageRow, err error) {
 func (m messageRow) message() web.Message {
 	message := web.Message{
 		ID: *m.id, ConversationID: *m.conversation, Seq: *m.seq, AuthorID: *m.author, Body: *m.body,
-		ReplyTo: (*domain.ID)(m.replyTo), Mentions: make([]domain.ID, len(m.mentions)), Reactions: m.reactions,
+		ReplyTo: m.replyTo, Mentions: m.mentions, Reactions: m.reactions,
 		EditedAt: utc(m.editedAt), DeletedAt: utc(m.deletedAt), SentAt: m.sentAt.UTC(), Pinned: m.pinnedSeq != nil,
 	}
-	for i, id := range m.mentions {
-		message.Mentions[i] = id
+	if message.Mentions == nil {
+		message.Mentions = []domain.ID{}
 	}
 	if message.Reactions == nil {
 		message.Reactions = []web.Reaction{}
@@ -157,7 +157,7 @@ func cursorAt(seq int64) *string {
 }
 
 func (r *reads) messages(ctx context.Context, sql string, conversation domain.ID, seq int64, limit int) ([]web.Message, error) {
-	found, _ := r.pool.Query(ctx, sql, uid(web.CallerFrom(ctx).UserID), uid(conversation), seq, limit)
+	found, _ := r.pool.Query(ctx, sql, web.CallerFrom(ctx).UserID, conversation, seq, limit)
 	return pgx.CollectRows(found, func(row pgx.CollectableRow) (web.Message, error) {
 		m, err := scanMessage(row)
 		if err != nil {
@@ -233,7 +233,7 @@ func (r *reads) getMessage(ctx context.Context, in *getMessageInput) (*tagged[we
 }
 
 func (r *reads) message(ctx context.Context, user, conversation, id domain.ID) (web.Message, error) {
-	found, _ := r.pool.Query(ctx, getMessageSQL, uid(user), uid(id), uid(conversation))
+	found, _ := r.pool.Query(ctx, getMessageSQL, user, id, conversation)
 	m, err := pgx.CollectExactlyOneRow(found, scanMessage)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = domain.ErrMessageNotFound

@@ -38,7 +38,7 @@ func (r *reads) listPins(ctx context.Context, in *listPinsInput) (*output[web.Pa
 	if err := r.wait(ctx, in.Read, inbox, timeline); err != nil {
 		return nil, err
 	}
-	found, _ := r.pool.Query(ctx, listPinsSQL, uid(web.CallerFrom(ctx).UserID), uid(in.ConversationID), before, in.Limit.Limit+1)
+	found, _ := r.pool.Query(ctx, listPinsSQL, web.CallerFrom(ctx).UserID, in.ConversationID, before, in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, scanMessage)
 	if err == nil {
 		err = r.requireMember(ctx, in.ConversationID)

@@ -33,10 +33,8 @@ func (r *reads) listPresence(ctx context.Context, in *listPresenceInput) (*outpu
 	if err := r.wait(ctx, in.Read, inbox); err != nil {
 		return nil, err
 	}
-	rows, _ := r.pool.Query(ctx, memberIDsSQL, uid(in.ConversationID), uid(after), in.Limit.Limit+1)
-	members, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (user domain.ID, err error) {
-		return user, row.Scan((*[16]byte)(&user))
-	})
+	rows, _ := r.pool.Query(ctx, memberIDsSQL, in.ConversationID, after, in.Limit.Limit+1)
+	members, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
 	if err == nil {
 		err = r.requireMember(ctx, in.ConversationID)
 	}

@@ -136,9 +136,6 @@ func (r *reads) wait(ctx context.Context, in Read, models ...string) error {
 	return r.checkpoints.Wait(ctx, positions, models...)
 }
 
-// uid is the form of an ID in Postgres.
-func uid(id domain.ID) [16]byte { return id }
-
 // output is the answer of an operation.
 type output[T any] struct{ Body T }
 

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/postgres"
 	"ping/internal/web"
 )
 
@@ -65,7 +65,7 @@ SELECT r.conversation_id, r.seq, r.score, (SELECT count(*) FROM candidates),
 
 // hit is a message that matches.
 type hit struct {
-	conversation   [16]byte
+	conversation   domain.ID
 	seq            int64
 	score          float64
 	window         int // number of messages of its window
@@ -145,7 +145,7 @@ func (r *reads) hits(ctx context.Context, in *searchInput, terms []term, from se
 	}
 	batch := &pgx.Batch{} // one round trip, and one transaction
 	batch.Queue(`SELECT set_config('statement_timeout', $1, true)`, searchTimeout)
-	batch.Queue(searchSQL, uid(web.CallerFrom(ctx).UserID), orNull(in.ConversationID), words, runs,
+	batch.Queue(searchSQL, web.CallerFrom(ctx).UserID, orNull(in.ConversationID), words, runs,
 		orNull(in.AuthorID), in.After, before,
 		from.upper.sentAt, from.upper.conversation, from.upper.seq, from.lower.sentAt, from.lower.conversation, from.lower.seq,
 		from.size(), from.score, from.last.conversation, from.last.seq, in.Limit.Limit+1)
@@ -160,8 +160,7 @@ func (r *reads) hits(ctx context.Context, in *searchInput, terms []term, from se
 
 func tooBroad(err error) error {
 	const queryCanceled = "57014"
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == queryCanceled {
+	if postgres.State(err) == queryCanceled {
 		return errSearchTooBroad
 	}
 	return err
@@ -178,11 +177,11 @@ func (r *reads) foundMessages(ctx context.Context, hits []hit, terms []term) ([]
 		conversation domain.ID
 		seq          int64
 	}
-	conversations, seqs := make([][16]byte, len(hits)), make([]int64, len(hits))
+	conversations, seqs := make([]domain.ID, len(hits)), make([]int64, len(hits))
 	for i, h := range hits {
 		conversations[i], seqs[i] = h.conversation, h.seq
 	}
-	rows, _ := r.pool.Query(ctx, hitMessagesSQL, uid(web.CallerFrom(ctx).UserID), conversations, seqs)
+	rows, _ := r.pool.Query(ctx, hitMessagesSQL, web.CallerFrom(ctx).UserID, conversations, seqs)
 	messages := map[key]web.Message{}
 	all, err := pgx.CollectRows(rows, scanMessage)
 	if err != nil {
@@ -203,10 +202,10 @@ func (r *reads) foundMessages(ctx context.Context, hits []hit, terms []term) ([]
 	return found, nil
 }
 
-// orNull is the form of an optional ID in Postgres.
-func orNull(id domain.ID) *[16]byte {
+// orNull makes the zero ID null in Postgres.
+func orNull(id domain.ID) *domain.ID {
 	if id.IsZero() {
 		return nil
 	}
-	return (*[16]byte)(&id)
+	return &id
 }

@@ -11,7 +11,7 @@ import (
 // sortKey orders messages by time.
 type sortKey struct {
 	sentAt       time.Time
-	conversation [16]byte
+	conversation domain.ID
 	seq          int64
 }
 
@@ -65,20 +65,18 @@ func (c searchCursor) page(hits []hit, limit int) ([]hit, *string) {
 }
 
 func (k sortKey) keys() []string {
-	id := domain.ID(k.conversation)
-	return []string{strconv.FormatInt(k.sentAt.UnixMicro(), 10), id.String(), strconv.FormatInt(k.seq, 10)}
+	return []string{strconv.FormatInt(k.sentAt.UnixMicro(), 10), k.conversation.String(), strconv.FormatInt(k.seq, 10)}
 }
 
 func parseSortKey(keys []string) (k sortKey, err error) {
-	id := domain.ID{}
 	micros, err := strconv.ParseInt(keys[0], 10, 64)
-	if err != nil || micros < -maxMicros || micros > maxMicros || id.UnmarshalText([]byte(keys[1])) != nil {
+	if err != nil || micros < -maxMicros || micros > maxMicros || k.conversation.UnmarshalText([]byte(keys[1])) != nil {
 		return k, errCursor
 	}
 	if k.seq, err = strconv.ParseInt(keys[2], 10, 64); err != nil {
 		return k, errCursor
 	}
-	k.sentAt, k.conversation = time.UnixMicro(micros).UTC(), id
+	k.sentAt = time.UnixMicro(micros).UTC()
 	return k, nil
 }
 

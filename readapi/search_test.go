@@ -180,7 +180,7 @@ func TestSearchPages(t *testing.T) {
 	s.seedSearch(3, readapi.SearchWindow, "hello")
 	_, err := s.pool.Exec(t.Context(), `
 		INSERT INTO inbox.members (conversation_id, user_id, role, joined_at, joined_seq, read_seq, read_ordinal)
-		SELECT md5('c' || n)::uuid, $1, 'member', now(), 11, 0, 0 FROM generate_series(1, 3) n`, [16]byte(ada))
+		SELECT md5('c' || n)::uuid, $1, 'member', now(), 11, 0, 0 FROM generate_series(1, 3) n`, ada)
 	require.NoError(t, err)
 	path := searchPath("hello", "&limit=150")
 	type key struct {

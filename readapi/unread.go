@@ -31,6 +31,6 @@ func (r *reads) getUnread(ctx context.Context, in *getUnreadInput) (*output[Unre
 		return nil, err
 	}
 	var u Unread
-	err := r.pool.QueryRow(ctx, unreadSQL, uid(web.CallerFrom(ctx).UserID)).Scan(&u.UnreadCount, &u.UnreadMentions, &u.Conversations)
+	err := r.pool.QueryRow(ctx, unreadSQL, web.CallerFrom(ctx).UserID).Scan(&u.UnreadCount, &u.UnreadMentions, &u.Conversations)
 	return answer(u, err)
 }

@@ -18,16 +18,15 @@ const userColumns = `u.id, u.display_name, u.handle, u.bio, u.avatar_url, u.eras
 // userRow is what userColumns select.
 type userRow struct {
 	web.User
-	id   [16]byte
 	sort string // the list's sort key, as the index has it
 }
 
 func (u *userRow) targets() []any {
-	return []any{&u.id, &u.DisplayName, &u.Handle, &u.Bio, &u.AvatarURL, &u.ErasedAt}
+	return []any{&u.ID, &u.DisplayName, &u.Handle, &u.Bio, &u.AvatarURL, &u.ErasedAt}
 }
 
 func (u *userRow) user() web.User {
-	u.ID, u.ErasedAt = u.id, utc(u.ErasedAt)
+	u.ErasedAt = utc(u.ErasedAt)
 	return u.User
 }
 
@@ -66,7 +65,7 @@ func (r *reads) user(ctx context.Context, in Read, id domain.ID) (u web.User, fo
 		return u, false, err
 	}
 	var row userRow
-	err = r.pool.QueryRow(ctx, getUserSQL, uid(id)).Scan(row.targets()...)
+	err = r.pool.QueryRow(ctx, getUserSQL, id).Scan(row.targets()...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return u, false, nil
 	}
@@ -124,12 +123,12 @@ func (r *reads) findUsers(ctx context.Context, in *findUsersInput) (*output[web.
 	if err := r.wait(ctx, in.Read, directory); err != nil {
 		return nil, err
 	}
-	found, _ := r.pool.Query(ctx, sql, prefix, name, uid(id), in.Limit.Limit+1)
+	found, _ := r.pool.Query(ctx, sql, prefix, name, id, in.Limit.Limit+1)
 	rows, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (u userRow, err error) {
 		return u, row.Scan(append(u.targets(), &u.sort)...)
 	})
 	return answer(page(rows, in.Limit.Limit, func(u userRow) web.User { return u.user() },
-		func(u userRow) string { return encodeCursor(list, u.sort, domain.ID(u.id).String()) }), err)
+		func(u userRow) string { return encodeCursor(list, u.sort, u.ID.String()) }), err)
 }
 
 // storable reports whether Postgres accepts s as text.
