@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Kind tells the two sorts of conversation apart.
+// Kind is the kind of a conversation.
 type Kind string
 
 // The kinds of conversation.
@@ -14,10 +14,10 @@ const (
 	Group  Kind = "group"
 )
 
-// Role is what a member may do; a greater one may do all that a smaller may.
+// Role is what a member may do. A greater role includes the rights of the smaller ones.
 type Role int
 
-// The roles, from the least to the greatest.
+// The roles, in ascending order.
 const (
 	NoRole Role = iota
 	RoleReader
@@ -46,8 +46,8 @@ func (r *Role) UnmarshalText(text []byte) error {
 // MaxFirstMembers bounds the members that a conversation is created with.
 const MaxFirstMembers = 1000
 
-// ConversationCreated begins a conversation's stream. Its members follow, one
-// member.added each, in the same command.
+// ConversationCreated starts a conversation's stream. A member.added per member
+// follows in the same command.
 type ConversationCreated struct {
 	Kind Kind   `json:"kind"`
 	Name string `json:"name,omitempty"`
@@ -56,8 +56,8 @@ type ConversationCreated struct {
 func (ConversationCreated) Type() string   { return "conversation.created" }
 func (ConversationCreated) Decisive() bool { return true }
 
-// ConversationRenamed says that a group now has another name, another topic or
-// both; what is absent stays as it was, an empty topic is none.
+// ConversationRenamed says that a group has another name, topic or both. An absent
+// field is unchanged; an empty topic removes it.
 type ConversationRenamed struct {
 	Name  *string `json:"name,omitempty"`
 	Topic *string `json:"topic,omitempty"`
@@ -66,15 +66,15 @@ type ConversationRenamed struct {
 func (ConversationRenamed) Type() string   { return "conversation.renamed" }
 func (ConversationRenamed) Decisive() bool { return true }
 
-// Conversation is what deciding about a conversation needs: folded from
+// Conversation is the state for decisions about a conversation, folded from
 // decisive events alone.
 type Conversation struct {
 	Kind    Kind // "" until it is created
 	Name    string
 	Topic   string
 	Members map[ID]Member
-	joined  int         // how many have joined, those who left included
-	Erased  map[ID]bool // who was erased, of those who are or were members
+	joined  int         // number of joins, including those of former members
+	Erased  map[ID]bool // erased members and former members
 }
 
 // NewConversation is the state of a conversation's stream without events.
@@ -104,7 +104,7 @@ func (c *Conversation) Evolve(e Event) {
 	}
 }
 
-// or returns what the pointer points to; the other when there is none.
+// or returns *p, or other if p is nil.
 func or[T any](p *T, other T) T {
 	if p != nil {
 		return *p
@@ -112,8 +112,8 @@ func or[T any](p *T, other T) T {
 	return other
 }
 
-// CreateConversation asks for a new conversation. The caller has made sure
-// that Members are users.
+// CreateConversation asks for a new conversation. The caller has verified that
+// Members are users.
 type CreateConversation struct {
 	Actor   ID
 	Kind    Kind
@@ -124,7 +124,7 @@ type CreateConversation struct {
 	Blocked bool
 }
 
-// DirectID is the id of the direct conversation of two users, whoever begins.
+// DirectID is the id of the direct conversation of two users, in either order.
 func DirectID(a, b ID) ID {
 	if bytes.Compare(a[:], b[:]) > 0 {
 		a, b = b, a
@@ -132,8 +132,8 @@ func DirectID(a, b ID) ID {
 	return DerivedID([]byte("direct"), a[:], b[:])
 }
 
-// Others returns who else is to be in the conversation: the members asked for
-// without the actor and without repeats, in the order given.
+// Others returns the requested members without the actor and without duplicates,
+// in the given order.
 func (cmd CreateConversation) Others() []ID {
 	others := make([]ID, 0, len(cmd.Members))
 	seen := map[ID]bool{cmd.Actor: true}
@@ -146,8 +146,8 @@ func (cmd CreateConversation) Others() []ID {
 	return others
 }
 
-// Check holds the rules that need no state, so that a caller can refuse
-// before it looks anyone up.
+// Check applies the rules that need no state, so that a caller can refuse before
+// it looks up users.
 func (cmd CreateConversation) Check() error {
 	others := cmd.Others()
 	switch cmd.Kind {
@@ -172,9 +172,8 @@ func (cmd CreateConversation) Check() error {
 	return nil
 }
 
-// Create decides CreateConversation. A conversation that exists stays as it
-// is and yields no events: two users who begin their direct conversation at
-// once get the same one.
+// Create decides CreateConversation. An existing conversation yields no events:
+// two users who create their direct conversation at the same time get the same one.
 func (c *Conversation) Create(cmd CreateConversation) ([]Event, error) {
 	if err := cmd.Check(); err != nil {
 		return nil, err
@@ -198,7 +197,7 @@ func (c *Conversation) Create(cmd CreateConversation) ([]Event, error) {
 	return events, nil
 }
 
-// RenameConversation asks for another name or topic of a group; nil leaves it.
+// RenameConversation asks for another name or topic of a group; nil keeps it.
 type RenameConversation struct {
 	Actor ID
 	Name  *string
@@ -235,7 +234,7 @@ func (c *Conversation) Rename(cmd RenameConversation) ([]Event, error) {
 	return []Event{renamed}, nil
 }
 
-// changed returns a pointer to the wanted value; nil when it is there already.
+// changed returns a pointer to the wanted value, or nil if it equals the present one.
 func changed(wanted, now string) *string {
 	if wanted == now {
 		return nil
@@ -243,7 +242,7 @@ func changed(wanted, now string) *string {
 	return &wanted
 }
 
-// roleOf returns the actor's role, or the error for those outside.
+// roleOf returns the actor's role, or the error for an outsider.
 func (c *Conversation) roleOf(actor ID) (Role, error) {
 	role := c.Members[actor].Role
 	if role == NoRole || c.Erased[actor] {
@@ -252,7 +251,7 @@ func (c *Conversation) roleOf(actor ID) (Role, error) {
 	return role, nil
 }
 
-// roleInGroup returns the actor's role for what is only done to groups.
+// roleInGroup returns the actor's role for commands that only groups allow.
 func (c *Conversation) roleInGroup(actor ID) (Role, error) {
 	role, err := c.roleOf(actor)
 	if err == nil && c.Kind == Direct {
@@ -261,8 +260,8 @@ func (c *Conversation) roleInGroup(actor ID) (Role, error) {
 	return role, err
 }
 
-// writer returns the role of an actor who may write what others read. blocked
-// says that one of the two of a direct conversation has blocked the other.
+// writer returns the role of an actor who may write messages. blocked says that
+// one member of a direct conversation has blocked the other.
 func (c *Conversation) writer(actor ID, blocked bool) (Role, error) {
 	role, err := c.roleOf(actor)
 	switch {

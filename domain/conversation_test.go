@@ -22,18 +22,18 @@ func TestCreateConversation(t *testing.T) {
 	t.Run("direct that exists stays as it is", func(t *testing.T) {
 		given(direct()...).when(create(directWith(bob))).then(t)
 	})
-	t.Run("direct names the other once, with or without oneself", func(t *testing.T) {
+	t.Run("direct has one other member, whether or not the actor is listed", func(t *testing.T) {
 		given().when(create(directWith(ann, bob, bob))).then(t, direct()...)
 	})
 	t.Run("group makes its creator owner and the others members, in order", func(t *testing.T) {
 		given().when(create(groupOf("  crew ", cat, bob, ann, cat))).then(t, group(added(cat, domain.RoleMember), added(bob, domain.RoleMember))...)
 	})
-	t.Run("direct that exists stays, whoever has blocked whom since", func(t *testing.T) {
+	t.Run("an existing direct is unchanged, even after a block", func(t *testing.T) {
 		blocked := directWith(bob)
 		blocked.Blocked = true
 		given(direct()...).when(create(blocked)).then(t)
 	})
-	t.Run("group does not care who has blocked whom", func(t *testing.T) {
+	t.Run("a group ignores blocks", func(t *testing.T) {
 		blocked := groupOf("crew", bob)
 		blocked.Blocked = true
 		given().when(create(blocked)).then(t, group(added(bob, domain.RoleMember))...)

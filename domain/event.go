@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Event is one fact about a stream. Its JSON form is the payload in the log
-// and the `data` of a frame on the stream.
+// Event is one fact about a stream. Its JSON form is the payload in the log and the
+// `data` of an event frame.
 type Event interface {
 	// Type is the event's name in the log, on the wire and in the contract.
 	// It is a stored string and never changes.
@@ -18,23 +18,22 @@ type Event interface {
 	Decisive() bool
 }
 
-// Identified is an Event whose id is chosen by the command, because the event
-// brings something into being that clients name by it: a message's id is the
-// id of its message.sent.
+// Identified is an Event whose id is chosen by the command, because it identifies
+// what the event creates: a message's id is the id of its message.sent.
 type Identified interface {
 	EventID() ID
 }
 
 // ErrUnknownEvent is returned by DecodeEvent for a type or a schema that this
-// version does not know: a newer node wrote it.
+// version does not know, because a newer node wrote it.
 var ErrUnknownEvent = errors.New("unknown event")
 
 // Schema is the version of the payload shapes that this code writes. Older
 // ones are upcast in DecodeEvent.
 const Schema = 1
 
-// DecodeEvent reads a payload that the log holds. It returns ErrUnknownEvent
-// (wrapped) for what this version cannot read.
+// DecodeEvent reads a payload of the log. It returns a wrapped ErrUnknownEvent for
+// one that this version cannot read.
 func DecodeEvent(typ string, schema int, payload []byte) (Event, error) {
 	if schema != Schema {
 		return nil, fmt.Errorf("%w: %s with schema %d", ErrUnknownEvent, typ, schema)

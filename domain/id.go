@@ -19,8 +19,8 @@ func ParseID(s string) (ID, error) {
 }
 
 // DerivedID makes the same ID from the same parts, always and on every node:
-// a UUIDv8 over their SHA-256. It names what must not exist twice, such as
-// the direct conversation of two users.
+// a UUIDv8 over their SHA-256. It identifies what must exist only once, such as the
+// direct conversation of two users.
 func DerivedID(parts ...[]byte) ID {
 	h := sha256.New()
 	for _, p := range parts {
@@ -30,7 +30,7 @@ func DerivedID(parts ...[]byte) ID {
 	}
 	var id ID
 	copy(id[:], h.Sum(nil))
-	id[6] = id[6]&0x0f | 0x80 // version 8: made by a rule of our own
+	id[6] = id[6]&0x0f | 0x80 // version 8: a custom scheme
 	id[8] = id[8]&0x3f | 0x80 // RFC 9562 variant
 	return id
 }

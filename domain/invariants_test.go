@@ -60,8 +60,8 @@ func erasedIn(history []domain.Event) map[domain.ID]bool {
 	return gone
 }
 
-// checkErased: after a person was erased, nothing of his follows, and nobody
-// brings him back, makes him anything or mentions him.
+// checkErased: after an erasure, no event of the user follows, and no event adds
+// them, changes their role or mentions them.
 func checkErased(t *rapid.T, history []domain.Event, actor domain.ID, events []domain.Event) {
 	gone := erasedIn(history)
 	if gone[actor] && len(events) > 0 {
@@ -87,7 +87,7 @@ func checkErased(t *rapid.T, history []domain.Event, actor domain.ID, events []d
 	}
 }
 
-// checkTombstone: of a deleted message nothing more is said.
+// checkTombstone: no event about a message follows its deletion.
 func checkTombstone(t *rapid.T, deleted bool, events []domain.Event) {
 	for _, e := range events {
 		switch e.(type) {
@@ -100,7 +100,7 @@ func checkTombstone(t *rapid.T, deleted bool, events []domain.Event) {
 }
 
 // checkOwner: a group with members has an owner, at every version after its
-// creation. Who was erased counts as gone.
+// creation. Erased members do not count.
 func checkOwner(t *rapid.T, history []domain.Event, begun int) {
 	for n := begun; n <= len(history); n++ {
 		c, gone := fold(history[:n]), erasedIn(history[:n])

@@ -9,8 +9,8 @@ type MemberAdded struct {
 func (MemberAdded) Type() string   { return "member.added" }
 func (MemberAdded) Decisive() bool { return true }
 
-// MemberRemoved says that a user is a member no longer; he left when he is
-// the event's actor.
+// MemberRemoved says that a user is no longer a member. If the actor is that user,
+// they left.
 type MemberRemoved struct {
 	UserID ID `json:"user_id"`
 }
@@ -27,8 +27,8 @@ type MemberRoleChanged struct {
 func (MemberRoleChanged) Type() string   { return "member.role_changed" }
 func (MemberRoleChanged) Decisive() bool { return true }
 
-// MemberErased says that a person was erased who is or was a member: nothing
-// of his follows, and all of his messages before it are tombstones.
+// MemberErased says that a member or former member was erased. No event of theirs
+// follows, and all of their earlier messages are tombstones.
 type MemberErased struct {
 	UserID ID `json:"user_id"`
 }
@@ -36,24 +36,23 @@ type MemberErased struct {
 func (MemberErased) Type() string   { return "member.erased" }
 func (MemberErased) Decisive() bool { return true }
 
-// Member is a membership as it matters to decisions.
+// Member is what decisions need of a membership.
 type Member struct {
 	Role Role
-	// Joined orders the members by when they came, from 1; whoever leaves and
-	// comes back is new.
+	// Joined orders the members by their last join, from 1.
 	Joined int
 }
 
-// AddMember asks to make a user a member. The caller has made sure that
-// UserID is a user.
+// AddMember asks to make a user a member. The caller has verified that UserID is a
+// user.
 type AddMember struct {
 	Actor  ID
 	UserID ID
 	Role   Role
 }
 
-// AddMember decides the command of that name. Admins add those below them;
-// the owner adds anyone.
+// AddMember decides the command of that name. Admins add members with lower roles;
+// owners add any.
 func (c *Conversation) AddMember(cmd AddMember) ([]Event, error) {
 	role, err := c.roleInGroup(cmd.Actor)
 	if err != nil {
@@ -108,10 +107,10 @@ type ChangeRole struct {
 	Role   Role
 }
 
-// ChangeRole decides the command of that name. Admins change those below them
-// to roles below theirs; owners change all but other owners. An owner who makes
-// another the owner hands his ownership over and is an admin then. Everyone may
-// step down, but for the last owner.
+// ChangeRole decides the command of that name. Admins assign roles below their own
+// to members below them; owners change everyone except other owners. An owner who
+// makes another member the owner becomes an admin. Everyone except the last owner
+// may lower their own role.
 func (c *Conversation) ChangeRole(cmd ChangeRole) ([]Event, error) {
 	actor, err := c.roleInGroup(cmd.Actor)
 	if err != nil {

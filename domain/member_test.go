@@ -33,14 +33,14 @@ func TestAddMember(t *testing.T) {
 	t.Run("refuses where nothing exists", func(t *testing.T) {
 		given().when(addMember(ann, dan, domain.RoleMember)).refused(t, domain.ErrConversationNotFound)
 	})
-	t.Run("refuses a role that is none", func(t *testing.T) {
+	t.Run("refuses an invalid role", func(t *testing.T) {
 		given(staffed...).when(addMember(ann, dan, domain.NoRole)).refused(t, domain.ErrRoleInvalid)
 		given(staffed...).when(addMember(ann, dan, domain.RoleOwner+1)).refused(t, domain.ErrRoleInvalid)
 	})
-	t.Run("leaves a member as he is", func(t *testing.T) {
+	t.Run("does not change a member", func(t *testing.T) {
 		given(staffed...).when(addMember(ann, cat, domain.RoleAdmin)).then(t)
 	})
-	t.Run("takes back who was removed", func(t *testing.T) {
+	t.Run("adds a former member", func(t *testing.T) {
 		given(append(staffed, removed(cat))...).when(addMember(ann, cat, domain.RoleReader)).then(t, added(cat, domain.RoleReader))
 	})
 	t.Run("refuses who was erased", func(t *testing.T) {
@@ -80,27 +80,27 @@ func TestRemoveMember(t *testing.T) {
 	t.Run("refuses in a direct conversation", func(t *testing.T) {
 		given(direct()...).when(removeMember(ann, ann)).refused(t, domain.ErrDirectIsFixed)
 	})
-	t.Run("oldest admin follows the last owner, before he goes", func(t *testing.T) {
+	t.Run("the oldest admin succeeds the last owner, before they leave", func(t *testing.T) {
 		given(staffed...).when(removeMember(ann, ann)).then(t, owner(bob), removed(ann))
 	})
-	t.Run("oldest member follows where there is no admin", func(t *testing.T) {
+	t.Run("the oldest member succeeds if there is no admin", func(t *testing.T) {
 		given(group(added(dan, domain.RoleReader), added(cat, domain.RoleMember), added(bob, domain.RoleMember))...).
 			when(removeMember(ann, ann)).then(t, owner(cat), removed(ann))
 	})
-	t.Run("a reader follows where there is nobody else", func(t *testing.T) {
+	t.Run("a reader succeeds if there is nobody else", func(t *testing.T) {
 		given(group(added(dan, domain.RoleReader))...).when(removeMember(ann, ann)).then(t, owner(dan), removed(ann))
 	})
-	t.Run("who came back counts from then", func(t *testing.T) {
+	t.Run("a member who returned counts from their return", func(t *testing.T) {
 		given(append(staffed, removed(bob), added(bob, domain.RoleAdmin))...).when(removeMember(ann, ann)).then(t, owner(dan), removed(ann))
 	})
-	t.Run("a changed role keeps its age", func(t *testing.T) {
+	t.Run("a change of role keeps the seniority", func(t *testing.T) {
 		given(append(staffed, roleChanged(bob, domain.RoleMember), roleChanged(cat, domain.RoleAdmin))...).
 			when(removeMember(ann, ann)).then(t, owner(cat), removed(ann))
 	})
-	t.Run("nobody follows while another owner stays", func(t *testing.T) {
+	t.Run("nobody succeeds while another owner stays", func(t *testing.T) {
 		given(group(added(bob, domain.RoleAdmin), added(cat, domain.RoleOwner))...).when(removeMember(ann, ann)).then(t, removed(ann))
 	})
-	t.Run("the last one leaves an empty group", func(t *testing.T) {
+	t.Run("the last member leaves the group empty", func(t *testing.T) {
 		given(group()...).when(removeMember(ann, ann)).then(t, removed(ann))
 	})
 }
@@ -112,19 +112,19 @@ func TestChangeRole(t *testing.T) {
 		given(staffed...).when(changeRole(ann, bob, domain.RoleMember)).then(t, roleChanged(bob, domain.RoleMember))
 		given(staffed...).when(changeRole(ann, bob, domain.RoleReader)).then(t, roleChanged(bob, domain.RoleReader))
 	})
-	t.Run("owner hands his ownership over and is an admin then", func(t *testing.T) {
+	t.Run("an owner transfers ownership and becomes an admin", func(t *testing.T) {
 		for _, heir := range []domain.ID{bob, cat, dan} {
 			given(staffed...).when(changeRole(ann, heir, domain.RoleOwner)).
 				then(t, roleChanged(heir, domain.RoleOwner), roleChanged(ann, domain.RoleAdmin))
 		}
 	})
-	t.Run("who handed over does not do so again", func(t *testing.T) {
+	t.Run("a former owner cannot transfer ownership", func(t *testing.T) {
 		handedOver := append(staffed, roleChanged(bob, domain.RoleOwner), roleChanged(ann, domain.RoleAdmin))
 		given(handedOver...).when(changeRole(ann, bob, domain.RoleOwner)).then(t)
 		given(handedOver...).when(changeRole(ann, cat, domain.RoleOwner)).refused(t, domain.ErrForbidden)
 		given(handedOver...).when(changeRole(ann, ann, domain.RoleOwner)).refused(t, domain.ErrForbidden)
 	})
-	t.Run("admin changes those below to roles below his", func(t *testing.T) {
+	t.Run("an admin assigns roles below their own to members below them", func(t *testing.T) {
 		given(staffed...).when(changeRole(bob, cat, domain.RoleReader)).then(t, roleChanged(cat, domain.RoleReader))
 		given(staffed...).when(changeRole(bob, dan, domain.RoleMember)).then(t, roleChanged(dan, domain.RoleMember))
 	})
@@ -169,7 +169,7 @@ func TestChangeRole(t *testing.T) {
 		given(staffed...).when(changeRole(ann, ann, domain.RoleOwner)).then(t)
 		given(staffed...).when(changeRole(dan, dan, domain.RoleReader)).then(t)
 	})
-	t.Run("refuses a role that is none", func(t *testing.T) {
+	t.Run("refuses an invalid role", func(t *testing.T) {
 		given(staffed...).when(changeRole(ann, cat, domain.NoRole)).refused(t, domain.ErrRoleInvalid)
 		given(staffed...).when(changeRole(ann, cat, domain.RoleOwner+1)).refused(t, domain.ErrRoleInvalid)
 	})
@@ -190,22 +190,22 @@ func TestChangeRole(t *testing.T) {
 
 func TestEraseMember(t *testing.T) {
 	staffed := group(added(bob, domain.RoleAdmin), added(cat, domain.RoleMember))
-	t.Run("takes a member out of a group", func(t *testing.T) {
+	t.Run("removes a member from a group", func(t *testing.T) {
 		given(staffed...).when(erase(cat)).then(t, removed(cat), erased(cat))
 	})
-	t.Run("gives the group of the last owner a new one, before he goes", func(t *testing.T) {
+	t.Run("gives the group of the last owner a new one, before they leave", func(t *testing.T) {
 		given(staffed...).when(erase(ann)).then(t, roleChanged(bob, domain.RoleOwner), removed(ann), erased(ann))
 	})
 	t.Run("empties the group of the last member", func(t *testing.T) {
 		given(group()...).when(erase(ann)).then(t, removed(ann), erased(ann))
 	})
-	t.Run("reaches who left before", func(t *testing.T) {
+	t.Run("covers former members", func(t *testing.T) {
 		given(append(staffed, removed(cat))...).when(erase(cat)).then(t, erased(cat))
 	})
-	t.Run("keeps him one of the two of a direct conversation", func(t *testing.T) {
+	t.Run("keeps the member of a direct conversation", func(t *testing.T) {
 		given(direct()...).when(erase(bob)).then(t, erased(bob))
 	})
-	t.Run("erases both of a direct conversation", func(t *testing.T) {
+	t.Run("erases both members of a direct conversation", func(t *testing.T) {
 		given(append(direct(), erased(bob))...).when(erase(ann)).then(t, erased(ann))
 	})
 	t.Run("is done once", func(t *testing.T) {

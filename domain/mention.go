@@ -2,12 +2,12 @@ package domain
 
 import "strings"
 
-// maxMentions bounds the people that one message mentions; further handles are
-// text only.
+// maxMentions bounds the users that one message mentions; further handles are
+// ordinary text.
 const maxMentions = 50
 
-// CleanHandle returns the form of a handle that is stored and compared: lower
-// case. ErrHandleInvalid when it cannot be a handle.
+// CleanHandle returns the form in which a handle is stored and compared: lower
+// case. It returns ErrHandleInvalid for an invalid handle.
 func CleanHandle(handle string) (string, error) {
 	handle = strings.TrimPrefix(handle, "@")
 	if len(handle) < minHandle || len(handle) > maxHandle || handleEnd(handle) != len(handle) || handle[0] == '_' {
@@ -38,7 +38,7 @@ func Handles(body string) []string {
 	return handles
 }
 
-// handleEnd returns how many bytes a text begins with that a handle is made of.
+// handleEnd returns the length of the prefix that consists of a handle's bytes.
 func handleEnd(text string) int {
 	for i := 0; i < len(text); i++ {
 		if !handleByte(text[i]) {
@@ -57,8 +57,8 @@ func inWord(before string) bool {
 	return before != "" && (handleByte(before[len(before)-1]) || before[len(before)-1] == '@')
 }
 
-// mentioned returns those of the users who are members other than the author,
-// each once, in their order.
+// mentioned returns the users that are members and not the author, without
+// duplicates, in their order.
 func (c *Conversation) mentioned(users []ID, author ID) []ID {
 	var mentioned []ID
 	seen := map[ID]bool{author: true}

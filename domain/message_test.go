@@ -149,9 +149,9 @@ func TestDeleteMessage(t *testing.T) {
 	})
 }
 
-// TestDeletionIsFinal: what a decision sees as deleted stays so. Where another
-// node deletes at the same moment, the decision does not see it, and whoever
-// folds the log lets the deletion win.
+// TestDeletionIsFinal: a message that a decision sees as deleted stays deleted. If
+// another node deletes it at the same moment, the decision does not see that, and
+// code that folds the log lets the deletion win.
 func TestDeletionIsFinal(t *testing.T) {
 	gone := deleted(pinned(messageOf(ann)))
 	t.Run("refuses to edit, to pin and to react", func(t *testing.T) {

@@ -6,22 +6,22 @@ type MessagePinned struct{ MessageRef }
 func (MessagePinned) Type() string   { return "message.pinned" }
 func (MessagePinned) Decisive() bool { return false }
 
-// MessageUnpinned says that a message is not pinned any more.
+// MessageUnpinned says that a message is no longer pinned.
 type MessageUnpinned struct{ MessageRef }
 
 func (MessageUnpinned) Type() string   { return "message.unpinned" }
 func (MessageUnpinned) Decisive() bool { return false }
 
-// PinMessage asks to pin a message, or no longer to.
+// PinMessage asks to pin or unpin a message.
 type PinMessage struct {
 	Actor   ID
 	Message Message
-	Pinned  bool // what it shall be
+	Pinned  bool // the wanted state
 	Blocked bool
 }
 
-// PinMessage decides the command of that name. Of a direct conversation, where
-// nobody is an admin, either of the two pins.
+// PinMessage decides the command of that name. In a direct conversation, which has
+// no admins, both members may pin.
 func (c *Conversation) PinMessage(cmd PinMessage) ([]Event, error) {
 	role, err := c.writer(cmd.Actor, cmd.Blocked)
 	switch m := cmd.Message; {

@@ -27,16 +27,16 @@ func TestPinMessage(t *testing.T) {
 			given(direct()...).when(off(who, pinned(messageOf(ann)))).then(t, domain.MessageUnpinned{MessageRef: m.MessageRef})
 		}
 	})
-	t.Run("yields nothing when it is so already", func(t *testing.T) {
+	t.Run("yields nothing if there is no change", func(t *testing.T) {
 		given(crew...).when(on(ann, pinned(m))).then(t)
 		given(crew...).when(off(ann, m)).then(t)
 	})
-	t.Run("refuses a member and a reader, also his own", func(t *testing.T) {
+	t.Run("refuses a member and a reader, even for their own message", func(t *testing.T) {
 		given(crew...).when(on(cat, m)).refused(t, domain.ErrForbidden)
 		given(crew...).when(off(cat, pinned(m))).refused(t, domain.ErrForbidden)
 		given(crew...).when(on(dan, m)).refused(t, domain.ErrForbidden)
 	})
-	t.Run("refuses what is no message here", func(t *testing.T) {
+	t.Run("refuses an unknown message", func(t *testing.T) {
 		given(crew...).when(on(ann, domain.Message{})).refused(t, domain.ErrMessageNotFound)
 		given(crew...).when(off(ann, domain.Message{})).refused(t, domain.ErrMessageNotFound)
 	})
@@ -44,14 +44,14 @@ func TestPinMessage(t *testing.T) {
 		given(crew...).when(on(ann, deleted(m))).refused(t, domain.ErrMessageDeleted)
 		given(crew...).when(on(ann, deleted(pinned(m)))).refused(t, domain.ErrMessageDeleted)
 	})
-	t.Run("yields nothing for unpinning a tombstone: it is not pinned any more", func(t *testing.T) {
+	t.Run("yields nothing for unpinning a tombstone, which is never pinned", func(t *testing.T) {
 		given(crew...).when(off(ann, deleted(pinned(m)))).then(t)
 	})
-	t.Run("refuses someone outside, and says nothing of the message", func(t *testing.T) {
+	t.Run("refuses an outsider without revealing the message", func(t *testing.T) {
 		given(crew...).when(on(eve, domain.Message{})).refused(t, domain.ErrConversationNotFound)
 		given(crew...).when(on(eve, deleted(m))).refused(t, domain.ErrConversationNotFound)
 	})
-	t.Run("says nothing of the message to whom it is forbidden", func(t *testing.T) {
+	t.Run("refuses a member without the right before it looks at the message", func(t *testing.T) {
 		given(crew...).when(on(cat, domain.Message{})).refused(t, domain.ErrForbidden)
 	})
 }

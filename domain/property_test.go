@@ -171,7 +171,7 @@ func repeat(t *rapid.T, history []domain.Event, d decision) {
 	}
 }
 
-// TestDirectIDIsOfThePair: whoever begins, and of nobody else.
+// TestDirectIDIsOfThePair: the id is the same in either order, and no other pair has it.
 func TestDirectIDIsOfThePair(t *testing.T) {
 	id := rapid.Custom(func(t *rapid.T) (id domain.ID) {
 		copy(id[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))

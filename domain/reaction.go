@@ -1,7 +1,7 @@
 package domain
 
-// ReactionAdded says that the acting member has this reaction on a message. It
-// is a set: who adds it twice has it once.
+// ReactionAdded says that the actor has this reaction on a message. Reactions are a
+// set: adding one twice has no effect.
 type ReactionAdded struct {
 	MessageRef
 	Emoji string `json:"emoji"`
@@ -10,7 +10,7 @@ type ReactionAdded struct {
 func (ReactionAdded) Type() string   { return "reaction.added" }
 func (ReactionAdded) Decisive() bool { return false }
 
-// ReactionRemoved says that the acting member has this reaction no longer.
+// ReactionRemoved says that the actor no longer has this reaction.
 type ReactionRemoved struct {
 	MessageRef
 	Emoji string `json:"emoji"`
@@ -27,14 +27,14 @@ type React struct {
 	Actor   ID
 	Message Message
 	Emoji   string
-	On      bool // what it shall be
-	Is      bool // what it is, as the log tells it
+	On      bool // the wanted state
+	Is      bool // the present state, read from the log
 	Mine    int  // how many reactions the actor has on the message
 	Blocked bool
 }
 
-// Check holds the rule that needs no state, so that a caller can refuse before
-// it looks for a reaction that cannot be stored.
+// Check applies the rule that needs no state, so that a caller can refuse before
+// it looks up a reaction that cannot exist.
 func (cmd React) Check() error { return checkEmoji(cmd.Emoji) }
 
 // React decides the command of that name.

@@ -14,12 +14,12 @@ type AdvanceRead struct {
 	Seq   int64
 	// LastSeq is the conversation's last version that the caller knows of.
 	LastSeq int64
-	// Marked is the greatest seq that the actor has marked before.
+	// Marked is the greatest seq that the actor marked before.
 	Marked int64
 }
 
-// AdvanceRead decides the command of that name. Markers that lag behind yield
-// nothing; where two nodes let one through, readers keep the greatest.
+// AdvanceRead decides the command of that name. A marker that does not advance
+// yields no event; if two nodes decide at the same time, readers keep the greatest.
 func (c *Conversation) AdvanceRead(cmd AdvanceRead) ([]Event, error) {
 	if _, err := c.roleOf(cmd.Actor); err != nil {
 		return nil, err

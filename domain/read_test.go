@@ -22,10 +22,10 @@ func TestAdvanceRead(t *testing.T) {
 		given(crew...).when(marked(3)).then(t)
 		given(crew...).when(marked(4)).then(t, domain.ReadAdvanced{Seq: 4})
 	})
-	t.Run("goes on beside someone erased", func(t *testing.T) {
+	t.Run("works in a conversation with an erased member", func(t *testing.T) {
 		given(append(direct(), erased(bob))...).when(read(ann, 1, 3)).then(t, domain.ReadAdvanced{Seq: 1})
 	})
-	t.Run("refuses what is not there to be read", func(t *testing.T) {
+	t.Run("refuses a seq beyond the end", func(t *testing.T) {
 		given(crew...).when(read(dan, 4, 3)).refused(t, domain.ErrSeqInvalid)
 		given(crew...).when(read(dan, 0, 3)).refused(t, domain.ErrSeqInvalid)
 	})

@@ -1,8 +1,8 @@
 package domain
 
-// Redact returns an event without what its person wrote or is called by, and
-// whether there was any such thing in it. Who did what, when and to which
-// message stays: others' history leans on it.
+// Redact returns an event without the texts and names of its actor, and whether it
+// had any. The actor, the time and the message concerned stay, because the history
+// of others depends on them.
 func Redact(e Event) (redacted Event, personal bool) {
 	switch e := e.(type) {
 	case UserRegistered:

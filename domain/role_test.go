@@ -79,8 +79,7 @@ func pins(actor domain.ID, on bool) decision {
 	return pin(domain.PinMessage{Actor: actor, Message: m, Pinned: on})
 }
 
-// reacts has the actor add his reaction, or take it back, on a message of the
-// author.
+// reacts has the actor add or remove their reaction on a message of the author.
 func reacts(actor, author domain.ID, on bool) decision {
 	return react(domain.React{Actor: actor, Message: messageOf(author), Emoji: "👍", On: on, Is: !on})
 }
@@ -112,8 +111,8 @@ func TestPermissionsInAGroup(t *testing.T) {
 	}
 }
 
-// TestPermissionsInADirectConversation: either of the two does what members do,
-// and pins; nobody changes who is in it, what he may, or how it is called.
+// TestPermissionsInADirectConversation: both members may do what members may, and
+// pin; nobody changes its members, roles or name.
 func TestPermissionsInADirectConversation(t *testing.T) {
 	forEither := func(t *testing.T, check func(t *testing.T, actor, other domain.ID)) {
 		t.Run("the first", func(t *testing.T) { check(t, ann, bob) })
@@ -192,9 +191,9 @@ func TestErasedPerson(t *testing.T) {
 		})
 	}
 	for what, d := range writes(bob, false) {
-		t.Run("does not "+what+" any more", func(t *testing.T) { given(gone...).when(d).refused(t, domain.ErrConversationNotFound) })
+		t.Run("refuses "+what, func(t *testing.T) { given(gone...).when(d).refused(t, domain.ErrConversationNotFound) })
 	}
-	t.Run("lets the other one take back what he wrote", func(t *testing.T) {
+	t.Run("lets the other member delete their own messages", func(t *testing.T) {
 		given(gone...).when(remove(ann, messageOf(ann))).then(t, domain.MessageDeleted{MessageRef: messageOf(ann).MessageRef})
 	})
 	t.Run("leaves a group to the others", func(t *testing.T) {

@@ -1,7 +1,7 @@
 package domain
 
-// What a state takes in memory, in bytes. A map's entry is counted with the
-// free room that a map keeps.
+// The memory of a state in bytes. The size of a map entry includes the unused
+// capacity of maps.
 const (
 	conversationSize = 128
 	memberSize       = 64
@@ -10,12 +10,12 @@ const (
 	blockedSize      = 32
 )
 
-// Size is about how many bytes of memory the state takes.
+// Size is the approximate memory of the state, in bytes.
 func (c *Conversation) Size() int {
 	return conversationSize + len(c.Kind) + len(c.Name) + len(c.Topic) + memberSize*len(c.Members) + erasedSize*len(c.Erased)
 }
 
-// Size is about how many bytes of memory the state takes.
+// Size is the approximate memory of the state, in bytes.
 func (u *User) Size() int {
 	return userSize + len(u.DisplayName) + len(u.Handle) + len(u.Bio) + len(u.AvatarURL) + blockedSize*len(u.Blocked)
 }

@@ -1,15 +1,13 @@
 package domain
 
-// SendStealth asks to tell the members something that is not kept: nothing of
-// it enters the log.
+// SendStealth asks to send a stealth message, which never enters the log.
 type SendStealth struct {
 	Actor   ID
 	Body    string
-	Blocked bool // one of the two of a direct conversation blocks the other
+	Blocked bool // one member of a direct conversation blocks the other
 }
 
-// SendStealth decides the command of that name: who may send a message may
-// send one that does not last, and no other text.
+// SendStealth decides the command of that name. The rules are those for messages.
 func (c *Conversation) SendStealth(cmd SendStealth) error {
 	if err := c.Typing(cmd.Actor, cmd.Blocked); err != nil {
 		return err
@@ -17,15 +15,15 @@ func (c *Conversation) SendStealth(cmd SendStealth) error {
 	return checkBody(cmd.Body)
 }
 
-// Typing decides whether an actor may be seen writing: who may write. blocked
-// says that one of the two of a direct conversation blocks the other.
+// Typing decides whether an actor may be shown as typing: only if they may write.
+// blocked says that one member of a direct conversation blocks the other.
 func (c *Conversation) Typing(actor ID, blocked bool) error {
 	_, err := c.writer(actor, blocked)
 	return err
 }
 
-// WithdrawStealth decides whether an actor may take back what he sent and what
-// is not kept: a member, whether or not he may still write.
+// WithdrawStealth decides whether an actor may withdraw their stealth message: any
+// member may, even if they may no longer write.
 func (c *Conversation) WithdrawStealth(actor ID) error {
 	_, err := c.roleOf(actor)
 	return err

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// The greatest lengths of what people write, in characters.
+// The maximum lengths of texts, in characters.
 const (
 	MaxBody   = 4000
 	maxName   = 100
@@ -18,8 +18,8 @@ const (
 	minHandle = 2
 )
 
-// checkBody holds the contract's rule for bodies. What passes is stored byte
-// for byte: trimming only counts.
+// checkBody applies the contract's rule for bodies. A valid body is stored
+// unchanged: trimming only affects its length.
 func checkBody(body string) error {
 	if !storable(body) {
 		return ErrBodyInvalid
@@ -43,23 +43,22 @@ func cleanName(name string) (string, error) {
 	return name, nil
 }
 
-// cleanText returns a text of at most so many characters, trimmed; it may be
-// empty.
-func cleanText(text string, most int, otherwise error) (string, error) {
+// cleanText returns a trimmed text of limited length, which may be empty.
+func cleanText(text string, maxBytes int, otherwise error) (string, error) {
 	text = strings.TrimFunc(text, unicode.IsSpace)
-	if !storable(text) || utf8.RuneCountInString(text) > most {
+	if !storable(text) || utf8.RuneCountInString(text) > maxBytes {
 		return "", otherwise
 	}
 	return text, nil
 }
 
-// storable reports whether a text is Unicode that a database can keep.
+// storable reports whether a text is valid Unicode that Postgres can store.
 func storable(text string) bool {
 	return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
 }
 
-// checkAvatar accepts the address of a picture, which clients fetch: https
-// only, without a user's credentials. An empty one is none.
+// checkAvatar accepts the address of a picture, which clients fetch: https only,
+// without credentials. An empty address removes the picture.
 func checkAvatar(address string) error {
 	if address == "" {
 		return nil
@@ -72,12 +71,12 @@ func checkAvatar(address string) error {
 	return nil
 }
 
-// checkEmoji accepts one emoji, which may consist of many characters (skin
-// tones, families, flags), as far as that can be told without a table that
-// would be out of date: no letters, no space, something to see beyond ASCII.
+// checkEmoji accepts one emoji, which may consist of many characters (skin tones,
+// families, flags). Without a table of emoji, which would be outdated, it checks
+// that there are no letters or spaces, and a visible character beyond ASCII.
 func checkEmoji(emoji string) error {
-	const most = 64 // bytes; the longest emoji of Unicode 16 has 35
-	if !utf8.ValidString(emoji) || len(emoji) > most {
+	const maxBytes = 64 // the longest emoji of Unicode 16 has 35
+	if !utf8.ValidString(emoji) || len(emoji) > maxBytes {
 		return ErrEmojiInvalid
 	}
 	seen := false
@@ -93,9 +92,9 @@ func checkEmoji(emoji string) error {
 	return nil
 }
 
-// neverInEmoji reports whether no emoji has this character. Of the invisible
-// ones they have the joiner of families and the tags of flags; the others turn
-// or hide text.
+// neverInEmoji reports whether no emoji contains this character. Of the invisible
+// characters, emoji contain the joiner of families and the tags of flags; others
+// reverse or hide text.
 func neverInEmoji(r rune) bool {
 	const letterEmoji, joiner, firstTag, lastTag = 'ℹ', '\u200d', '\U000e0020', '\U000e007f'
 	if unicode.Is(unicode.Cf, r) {

@@ -1,6 +1,6 @@
 package domain
 
-// UserRegistered begins a user's stream. The e-mail address and the password
+// UserRegistered starts a user's stream. The e-mail address and the password
 // hash are not here: secrets never enter the log.
 type UserRegistered struct {
 	DisplayName string `json:"display_name"`
@@ -9,8 +9,8 @@ type UserRegistered struct {
 func (UserRegistered) Type() string   { return "user.registered" }
 func (UserRegistered) Decisive() bool { return true }
 
-// ProfileChanged says what is new in a user's profile; what is absent stays as
-// it was, an empty text is none.
+// ProfileChanged says what changed in a user's profile. An absent field is
+// unchanged; an empty text removes it.
 type ProfileChanged struct {
 	DisplayName *string `json:"display_name,omitempty"`
 	Handle      *string `json:"handle,omitempty"`
@@ -21,7 +21,7 @@ type ProfileChanged struct {
 func (ProfileChanged) Type() string   { return "user.profile_changed" }
 func (ProfileChanged) Decisive() bool { return true }
 
-// UserBlocked says that the user wants to hear nothing from another.
+// UserBlocked says that the user blocks another user.
 type UserBlocked struct {
 	UserID ID `json:"user_id"`
 }
@@ -29,7 +29,7 @@ type UserBlocked struct {
 func (UserBlocked) Type() string   { return "user.blocked" }
 func (UserBlocked) Decisive() bool { return true }
 
-// UserUnblocked takes a UserBlocked back.
+// UserUnblocked says that the user no longer blocks another user.
 type UserUnblocked struct {
 	UserID ID `json:"user_id"`
 }
@@ -37,14 +37,14 @@ type UserUnblocked struct {
 func (UserUnblocked) Type() string   { return "user.unblocked" }
 func (UserUnblocked) Decisive() bool { return true }
 
-// UserErased says that the person is gone: what the stream held of him is
-// overwritten, and nothing follows.
+// UserErased says that the user was erased: their data in the stream is
+// overwritten, and no event follows.
 type UserErased struct{}
 
 func (UserErased) Type() string   { return "user.erased" }
 func (UserErased) Decisive() bool { return true }
 
-// User is what deciding about a user needs.
+// User is the state for decisions about a user.
 type User struct {
 	Registered bool
 	Erased     bool
@@ -52,7 +52,7 @@ type User struct {
 	Blocked map[ID]bool
 }
 
-// Profile is what others see of a user. Empty texts are none.
+// Profile is what others see of a user. An empty text means none.
 type Profile struct {
 	DisplayName string
 	Handle      string
@@ -85,14 +85,14 @@ type RegisterUser struct {
 	DisplayName string
 }
 
-// Check holds the rules that need no state, so that a caller can refuse
-// before it stores anything.
+// Check applies the rules that need no state, so that a caller can refuse before
+// it stores anything.
 func (cmd RegisterUser) Check() error {
 	_, err := cleanName(cmd.DisplayName)
 	return err
 }
 
-// Register decides RegisterUser. A user who is there already stays as he is.
+// Register decides RegisterUser. A registered user is unchanged.
 func (u *User) Register(cmd RegisterUser) ([]Event, error) {
 	if u.Registered {
 		return nil, nil
@@ -104,8 +104,8 @@ func (u *User) Register(cmd RegisterUser) ([]Event, error) {
 	return []Event{UserRegistered{DisplayName: name}}, nil
 }
 
-// ChangeProfile asks for another profile; nil leaves what is there. The caller
-// has made sure that the handle is nobody else's.
+// ChangeProfile asks for another profile; nil keeps a field. The caller has
+// verified that no other user has the handle.
 type ChangeProfile struct {
 	DisplayName *string
 	Handle      *string
@@ -113,8 +113,8 @@ type ChangeProfile struct {
 	AvatarURL   *string
 }
 
-// Clean returns the command with its texts as they are stored, or why one of
-// them cannot be.
+// Clean returns the command with its texts as they are stored, or an error for an
+// invalid text.
 func (cmd ChangeProfile) Clean() (ChangeProfile, error) {
 	var err error
 	clean := func(text *string, how func(string) (string, error)) *string {
@@ -162,8 +162,8 @@ func (u *User) ChangeProfile(cmd ChangeProfile) ([]Event, error) {
 	return []Event{event}, nil
 }
 
-// BlockUser asks to hear nothing from another, or again to. The caller has made
-// sure that UserID is a user when On.
+// BlockUser asks to block or unblock a user. If On, the caller has verified that
+// UserID is a user.
 type BlockUser struct {
 	Actor  ID
 	UserID ID
@@ -188,10 +188,10 @@ func (u *User) Block(cmd BlockUser) ([]Event, error) {
 	return []Event{UserBlocked{UserID: cmd.UserID}}, nil
 }
 
-// maxBlocked bounds whom a user blocks, and so his state.
+// maxBlocked bounds the blocks of a user, and so the size of the state.
 const maxBlocked = 1000
 
-// Erase decides to erase the person; it is done once.
+// Erase decides to erase the user; repeating it has no effect.
 func (u *User) Erase() ([]Event, error) {
 	if !u.Registered || u.Erased {
 		return nil, nil
@@ -199,7 +199,7 @@ func (u *User) Erase() ([]Event, error) {
 	return []Event{UserErased{}}, nil
 }
 
-// active refuses for who is no user, or not any more.
+// active refuses for an unregistered or erased user.
 func (u *User) active() error {
 	if !u.Registered || u.Erased {
 		return ErrUserNotFound

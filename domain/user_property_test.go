@@ -63,8 +63,8 @@ func TestAnyUser(t *testing.T) {
 	})
 }
 
-// checkProfile: the texts of a user keep to their limits, and what he is called
-// by is there until he is gone.
+// checkProfile: the texts of a user are within their limits, and the display name
+// is set until the user is erased.
 func checkProfile(t *rapid.T, u *domain.User) {
 	if (u.DisplayName == "") != u.Erased {
 		t.Fatalf("erased: %v, called %q", u.Erased, u.DisplayName)

@@ -14,7 +14,7 @@ func TestRegisterUser(t *testing.T) {
 	t.Run("trims the name", func(t *testing.T) {
 		givenUser().when(register(" Ada ")).then(t, domain.UserRegistered{DisplayName: "Ada"})
 	})
-	t.Run("leaves a user as he is", func(t *testing.T) {
+	t.Run("does not change a registered user", func(t *testing.T) {
 		givenUser(registered()...).when(register("Bea")).then(t)
 		require.Equal(t, "Ann", foldUser(registered()).DisplayName)
 	})
