@@ -4,7 +4,7 @@ package domain
 type ErrorKind int
 
 const (
-	_               ErrorKind = iota // an Error without a kind is a bug, and is reported as one
+	_               ErrorKind = iota // an Error without a kind is a bug and is reported as an internal error
 	InvalidRequest                   // the request is malformed
 	Unauthenticated                  // the caller is not known
 	Forbidden                        // the caller is known and may not do this

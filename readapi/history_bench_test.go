@@ -14,8 +14,8 @@ import (
 	"ping/readapi"
 )
 
-// BenchmarkHistory measures over HTTP what clients read most: pages of a conversation of 100,000 messages, and the inbox
-// and unread total of a user in 200 conversations of 100 messages each.
+// BenchmarkHistory measures over HTTP what clients read most: pages of a conversation of 100,000 messages, and the
+// inbox and unread total of a user in 200 conversations of 100 messages each.
 func BenchmarkHistory(b *testing.B) {
 	s := newSystem(b)
 	user := s.user("Ada")

@@ -89,8 +89,8 @@ func (s *system) anotherLog() *eventlog.Log {
 	return log
 }
 
-// TestDeletionWins: two nodes decide concurrently, one to delete a message, the other to edit it, react to it and pin it.
-// Whatever is first in the log, the result is a tombstone.
+// TestDeletionWins: two nodes decide concurrently, one to delete a message, the other to edit it, react to it and pin
+// it. Whatever is first in the log, the result is a tombstone.
 func TestDeletionWins(t *testing.T) {
 	s := newSystem(t)
 	other := s.anotherLog()

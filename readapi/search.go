@@ -13,8 +13,8 @@ import (
 	"ping/internal/web"
 )
 
-// Matches are ordered in windows: the newest searchWindow matches, best first, then the next window. This bounds how many
-// messages are ranked per page, and all matches are found in the end.
+// Matches are ordered in windows: the newest searchWindow matches, best first, then the next window. This bounds how
+// many messages are ranked per page, and all matches are found in the end.
 //
 // Within a window a message ranks by how often and how close together it has the words, and by its time: twice as
 // relevant equals 90 days newer. That difference does not change with time, so the order of two messages changes only
@@ -29,9 +29,9 @@ var errSearchTooBroad = &domain.Error{Kind: domain.Unprocessable, Code: "search_
 // The index is searched once per conversation of the caller, for the words in their indexed form. IS NOT DISTINCT FROM
 // keeps the planner from reading the whole conversation by its key instead.
 //
-// $1 caller, $2 conversation or null, $3 and $4 the words and the runs (see tsqueries), $5 author or null, $6 and $7 the
-// times, $8-$10 and $11-$13 the bounds of the window, the upper one exclusive, $14 its size, $15-$17 the last hit of the
-// previous page, $18 the limit.
+// $1 caller, $2 conversation or null, $3 and $4 the words and the runs (see tsqueries), $5 author or null, $6 and $7
+// the times, $8-$10 and $11-$13 the bounds of the window, the upper one exclusive, $14 its size, $15-$17 the last hit
+// of the previous page, $18 the limit.
 const searchSQL = `
 WITH terms AS MATERIALIZED (
     SELECT concat_ws(' & ', nullif(regexp_replace(to_tsquery('simple', $3)::text, '''([^'']+)''', '''@\1''', 'g'), ''), nullif($4, '')) AS words
@@ -103,8 +103,8 @@ type FoundMessage struct {
 	Snippet    Snippet     `json:"snippet"`
 }
 
-// search finds messages in the conversations that the caller is in now. A page may have fewer items than its limit even if
-// there is a next one. Messages sent between two pages neither repeat nor hide a match. A message edited between two
+// search finds messages in the conversations that the caller is in now. A page may have fewer items than its limit even
+// if there is a next one. Messages sent between two pages neither repeat nor hide a match. A message edited between two
 // pages may be missed or returned twice.
 func (r *reads) search(ctx context.Context, in *searchInput) (*output[web.Page[FoundMessage]], error) {
 	terms, err := parseTerms(in.Query)

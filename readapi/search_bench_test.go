@@ -22,9 +22,9 @@ import (
 	"ping/domain"
 )
 
-// BenchmarkSearch searches the messages of the corpus named by PING_SEARCH_CORPUS, in the format of `ping load --corpus`.
-// Each request is over HTTP, for the first page. Words are rare (in 2-20 messages), medium (100-1,000), common (5,000 or
-// more), or the beginnings of medium ones. One user is in all conversations, the other in one.
+// BenchmarkSearch searches the messages of the corpus named by PING_SEARCH_CORPUS, in the format of `ping load
+// --corpus`. Each request is over HTTP, for the first page. Words are rare (in 2-20 messages), medium (100-1,000),
+// common (5,000 or more), or the beginnings of medium ones. One user is in all conversations, the other in one.
 func BenchmarkSearch(b *testing.B) {
 	path := os.Getenv("PING_SEARCH_CORPUS")
 	if path == "" {

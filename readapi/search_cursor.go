@@ -18,8 +18,8 @@ type sortKey struct {
 // afterAll is greater than the key of every message.
 var afterAll = sortKey{sentAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
 
-// searchCursor is where a page of a search begins: at the beginning of a window, or inside one. The bounds of a window are
-// fixed by its first page.
+// searchCursor is where a page of a search begins: at the beginning of a window, or inside one. The bounds of a window
+// are fixed by its first page.
 type searchCursor struct {
 	upper, lower sortKey // lower <= messages of the window < upper
 	inside       bool

@@ -3,8 +3,8 @@ package eventlog
 // The SQL expressions here let a query of a read model ask the log too, in one statement. Their arguments are SQL
 // expressions themselves.
 
-// RemovedSinceSQL tells whether the log has removed a user from a conversation after a version. It costs one probe at the
-// end of an index.
+// RemovedSinceSQL tells whether the log has removed a user from a conversation after a version. It costs one probe at
+// the end of an index.
 func RemovedSinceSQL(conversation, version, user string) string {
 	return `coalesce((
 		SELECT e.type <> 'member.added' FROM log.events e

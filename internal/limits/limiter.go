@@ -54,7 +54,8 @@ type Decision struct {
 }
 
 // New counts in the Redis of rdb, over connections of its own with shorter timeouts. The secret keys the hashes of
-// subjects and is the same on all nodes. Without rates nothing is limited, and Redis is not asked. Call Close at the end.
+// subjects and is the same on all nodes. Without rates nothing is limited, and Redis is not asked. Call Close at the
+// end.
 func New(rdb redis.UniversalClient, rates Rates, secret string, logger *slog.Logger) *Limiter {
 	l := &Limiter{rates: rates, secret: []byte(secret), now: time.Now, breaker: newBreaker(logger), metrics: newMetrics()}
 	if l.Off() {

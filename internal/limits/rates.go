@@ -68,7 +68,8 @@ func (r Rates) String() string {
 	return strings.Join(all, ",")
 }
 
-// Parse reads "off", which is nil, or rates such as "login=20/m,send=50/s". An action that is not named has its default.
+// Parse reads "off", which is nil, or rates such as "login=20/m,send=50/s". An action that is not named has its
+// default.
 func Parse(text string) (Rates, error) {
 	if text == "off" {
 		return nil, nil

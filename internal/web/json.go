@@ -16,8 +16,8 @@ var (
 	errSurrogate = errors.New(`a \u escape is half of a surrogate pair, which is not a character`)
 )
 
-// jsonFormat is how bodies are read and written. encoding/json silently replaces what is not Unicode, which would store a
-// text other than the one sent; such a request is refused instead.
+// jsonFormat is how bodies are read and written. encoding/json silently replaces what is not Unicode, which would store
+// a text other than the one sent; such a request is refused instead.
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		enc := json.NewEncoder(w)

@@ -21,8 +21,8 @@ import (
 // limitKey is the key of an operation's Metadata under which its action is.
 const limitKey = "limit"
 
-// Limited makes an operation count as an action of internal/limits. It counts for its caller, or for the client's address
-// if the operation has no caller.
+// Limited makes an operation count as an action of internal/limits. It counts for its caller, or for the client's
+// address if the operation has no caller.
 func Limited(op huma.Operation, action string) huma.Operation {
 	return withMetadata(op, limitKey, action)
 }
@@ -108,8 +108,8 @@ func (p policy) write(header http.Header, d limits.Decision) {
 // seconds rounds up: a client that waits that long has waited long enough.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// addressBehind returns a function that extracts the client's address. An IPv6 client usually has a whole /64 to itself,
-// so addresses of one /64 count as one.
+// addressBehind returns a function that extracts the client's address. An IPv6 client usually has a whole /64 to
+// itself, so addresses of one /64 share a limit.
 func addressBehind(proxies []*net.IPNet) func(*http.Request) string {
 	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
 	for _, proxy := range proxies {

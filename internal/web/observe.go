@@ -25,8 +25,8 @@ var (
 	requestCount  atomic.Uint64
 )
 
-// observe gives each request an id, recovers from panics and, at debug level, writes the access log. It is one middleware
-// because echo rebuilds its chain per request.
+// observe gives each request an id, recovers from panics and, at debug level, writes the access log. It is one
+// middleware because echo rebuilds its chain per request.
 func observe(logger *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
@@ -83,8 +83,8 @@ func logFault(logger *slog.Logger, c echo.Context, e *Error) {
 		"request_id", c.Response().Header().Get(requestIDHeader))
 }
 
-// errorHandler answers the errors that no huma operation has answered: unknown routes, panics, and the errors of handlers
-// that are registered on echo.
+// errorHandler answers the errors that no huma operation has answered: unknown routes, panics, and the errors of
+// handlers that are registered on echo.
 func errorHandler(logger *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		var e *Error

@@ -144,8 +144,8 @@ func TestTooLargeWithoutALength(t *testing.T) {
 	require.Contains(t, content, `"code":"body_too_large"`)
 }
 
-// TestAnswerBeforeTheBodyIsRead: a client that sends Connection: close and more than is read receives the answer and not a
-// reset connection.
+// TestAnswerBeforeTheBodyIsRead: a client that sends Connection: close and more than is read receives the answer and
+// not a reset connection.
 func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
 	base := listening(t)
 	for _, size := range []int{200_000, 5_000_000} {

@@ -14,8 +14,8 @@ import (
 	"ping/domain"
 )
 
-// maxBody bounds a request's body, in bytes. The largest valid body is a message of 4,000 characters, each written as two
-// \u escapes: 48,000 bytes.
+// maxBody bounds a request's body, in bytes. The largest valid body is a message of 4,000 characters, each written as
+// two \u escapes: 48,000 bytes.
 const maxBody = 64 << 10
 
 // maxDrained bounds how much of an unused body is read, in bytes.
@@ -91,8 +91,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // drain reads what a handler has left of a body after which the connection is closed. Otherwise the kernel resets the
-// connection, and the client may lose the answer. net/http does the same for connections that it keeps. Beyond the bound
-// it gives the client a moment to read the answer before it closes.
+// connection, and the client may lose the answer. net/http does the same for connections that it keeps. Beyond the
+// bound it gives the client a moment to read the answer before it closes.
 func drain(w http.ResponseWriter, body io.ReadCloser) {
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, body, maxDrained)) // the answer no longer depends on the body
 }

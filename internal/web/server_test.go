@@ -304,7 +304,8 @@ func TestHTTPServer(t *testing.T) {
 	require.Equal(t, 30*time.Second, server.Config.ReadTimeout)
 }
 
-// TestSlowRequests: a client that does not complete its request, or sends too large a header, does not hold a connection.
+// TestSlowRequests: a client that does not complete its request, or sends too large a header, does not hold a
+// connection.
 func TestSlowRequests(t *testing.T) {
 	s, _ := echoServer(t)
 	server := httptest.NewUnstartedServer(nil)
