@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ping/internal/postgres"
 )
 
 // span names the events of a partition after one position, up to another.
@@ -162,7 +164,7 @@ func (a *applier) call(ctx context.Context, sql string, spans []span, more ...an
 		partitions[i], after[i], upto[i] = s.partition, s.after, s.upto
 	}
 	_, err := a.conn.Exec(ctx, sql, append([]any{partitions, after, upto}, more...)...)
-	if sqlState(err) == fencedState {
+	if postgres.State(err) == fencedState {
 		return errFenced
 	}
 	return err
@@ -211,27 +213,15 @@ func (a *applier) positions(ctx context.Context) (map[int16]int64, error) {
 	return at, err
 }
 
-func sqlState(err error) string {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
-		return pgErr.Code
-	}
-	return ""
-}
-
-// isDataError tells a fault of an event's data (classes data exception and
-// integrity violation, what apply.sql raises itself, a row hit twice, a value
-// too large) from one that has nothing to do with it: a lost connection, a
-// deadlock, a full disk, a mistake in apply.sql.
+// isDataError reports whether an event's data is at fault: Postgres refused it, or
+// apply.sql raised an exception, changed a row twice or exceeded a limit. A lost
+// connection, a deadlock, a full disk or a mistake in apply.sql is not.
 func isDataError(err error) bool {
-	state := sqlState(err)
-	switch {
-	case strings.HasPrefix(state, "22"), strings.HasPrefix(state, "23"):
-		return true
-	case state == "P0001", state == "21000", state == "54000":
+	switch postgres.State(err) {
+	case "P0001", "21000", "54000":
 		return true
 	}
-	return false
+	return postgres.IsDataError(err)
 }
 
 // describe says what Postgres said without quoting values, which may be what a

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"ping/internal/postgres"
 	"ping/internal/wait"
 )
 
@@ -233,7 +234,7 @@ func (r *rebuild) poisoned(_ context.Context, at span, cause error) error {
 
 // isRetryable says that two partitions stood in each other's way.
 func isRetryable(err error) bool {
-	state := sqlState(err)
+	state := postgres.State(err)
 	return state == "40001" || state == "40P01"
 }
 
