@@ -164,7 +164,7 @@ func TestRedisOutage(t *testing.T) {
 	before := o.deliver(t)
 	requireCalm := func(t *testing.T, from int) {
 		t.Helper()
-		require.Len(t, o.log.Since(from, "stealth messages, typing and presence are away"), 1)
+		require.Len(t, o.log.Since(from, "stealth messages, typing and presence are unavailable"), 1)
 		require.Len(t, o.log.Since(from, "the ephemeral lane goes on"), 1)
 		require.LessOrEqual(t, len(o.log.Since(from, "level=WARN")), 2, "one of the lane and one of the limits")
 		require.Empty(t, o.log.Since(from, "level=ERROR"))

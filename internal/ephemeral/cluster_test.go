@@ -23,12 +23,12 @@ func storeInCluster(t *testing.T, url string) (*Store, *testkit.Log) {
 	return New(client, "secret", slog.New(slog.NewTextHandler(io.MultiWriter(logged, t.Output()), nil))), logged
 }
 
-// TestCluster does all that a store does, in every shard, in a cluster whose
-// servers refuse what concerns more than one slot or another server's.
+// TestCluster uses every function of a store in every shard of a cluster, whose
+// servers refuse commands for several slots or for slots of other servers.
 func TestCluster(t *testing.T) {
 	s, logged := storeInCluster(t, testkit.RedisClusterURL(t))
-	l := &lane{Store: s, t: t, heard: make(chan Message, 100*Shards)}
-	l.listen(s, l.heard)
+	l := &lane{Store: s, t: t, received: make(chan Message, 100*Shards)}
+	l.listen(s, l.received)
 	author := newID()
 	for shard := range Shards {
 		conversation, user := newID(), newID()

@@ -9,7 +9,7 @@ import (
 	"ping/domain"
 )
 
-// Stealth is a stealth message, as the contract has it.
+// Stealth is a stealth message in the contract.
 type Stealth struct {
 	ID             domain.ID `json:"id"`
 	ConversationID domain.ID `json:"conversation_id"`
@@ -19,17 +19,17 @@ type Stealth struct {
 	ExpiresAt      time.Time `json:"expires_at" doc:"From then on it is nowhere."`
 }
 
-// Presence is how a user is seen by those who share a conversation with him.
+// Presence is the presence of a user, for members of shared conversations.
 type Presence struct {
 	UserID   domain.ID  `json:"user_id"`
 	State    State      `json:"state" enum:"online,away,offline"`
 	LastSeen *time.Time `json:"last_seen" doc:"When he was last online or away; null unless he is offline, and where it is not known."`
 }
 
-// State is a device's or a user's: of several, the greatest counts.
+// State is the presence of a device or a user; of several, the greatest counts.
 type State int
 
-// The states, in the order in which they count.
+// The states, in ascending order.
 const (
 	Offline State = iota
 	Away
@@ -65,21 +65,21 @@ func ParseState(name string) (State, bool) {
 	return Offline, false
 }
 
-// The frames that are published here and go to sockets as they are.
+// The frames that are published as they are sent to sockets.
 type (
-	// StealthFrame tells a stealth message.
+	// StealthFrame carries a stealth message.
 	StealthFrame struct {
 		Type string `json:"type" enum:"stealth"`
 		Stealth
 	}
-	// StealthGoneFrame tells that it is gone.
+	// StealthGoneFrame says that it expired or was withdrawn.
 	StealthGoneFrame struct {
 		Type           string    `json:"type" enum:"stealth_gone"`
 		ConversationID domain.ID `json:"conversation_id"`
 		ID             domain.ID `json:"id"`
 		Reason         string    `json:"reason" enum:"expired,withdrawn" doc:"withdrawn: by its author."`
 	}
-	// TypingFrame tells that a member is writing, or not any more.
+	// TypingFrame says that a member is typing or stopped.
 	TypingFrame struct {
 		Type           string    `json:"type" enum:"typing"`
 		ConversationID domain.ID `json:"conversation_id"`
@@ -87,14 +87,14 @@ type (
 		On             bool      `json:"on"`
 		ExpiresInMS    int64     `json:"expires_in_ms,omitempty" minimum:"1" example:"6000" doc:"Stop showing it after that long, unless it comes again; absent when on is false."`
 	}
-	// PresenceFrame tells that a user's presence is another one.
+	// PresenceFrame says that a user's presence changed.
 	PresenceFrame struct {
 		Type string `json:"type" enum:"presence"`
 		Presence
 	}
 )
 
-// encode makes a frame's JSON.
+// encode returns a frame as JSON.
 func encode(frame any) []byte {
 	b, err := json.Marshal(frame)
 	if err != nil {

@@ -13,52 +13,52 @@ import (
 )
 
 const (
-	// listenAgain is the pause before listening is tried again; it doubles up
-	// to listenRarely.
-	listenAgain  = 250 * time.Millisecond
-	listenRarely = 2 * time.Second
-	// subscribing bounds the begin of listening.
+	// minRetry is the delay before the first retry of a subscription; it doubles
+	// up to maxRetry.
+	minRetry = 250 * time.Millisecond
+	maxRetry = 2 * time.Second
+	// subscribing bounds the start of a subscription.
 	subscribing = 3 * time.Second
 )
 
-// quiet is how long nothing may be heard before Redis is asked whether it is
-// there, and again before it counts as gone. Tests shorten it.
+// quiet is how long a connection may be silent before Redis is pinged, and how long
+// the answer may take. Tests shorten it.
 var quiet = 5 * time.Second
 
-// Listen hears what is published, until ctx ends. heard is called with each
-// message, in order within a shard and from one goroutine a shard. began is
-// called whenever a shard is listened to from now on, the first time too: what
-// was published before was not heard. Each shard has a connection of its own,
-// because in a cluster each may be on another server.
-func (s *Store) Listen(ctx context.Context, heard func(Message), began func()) {
+// Listen receives what is published, until ctx ends. It calls received with each
+// message, in order within a shard and from one goroutine per shard. It calls began
+// whenever the subscription of a shard starts, including the first time: earlier
+// messages were not received. Each shard has its own connection, because in a
+// cluster each may be on another server.
+func (s *Store) Listen(ctx context.Context, received func(Message), began func()) {
 	var shards sync.WaitGroup
 	for shard := range Shards {
 		shards.Go(func() {
-			again := listenAgain
+			again := minRetry
 			for ctx.Err() == nil {
-				err := s.listen(ctx, slot(shard), heard, func() {
-					again = listenAgain
+				err := s.listen(ctx, slot(shard), received, func() {
+					again = minRetry
 					began()
 				})
 				if ctx.Err() != nil {
 					return
 				}
-				s.logger.Debug("ephemeral lane is not heard", "shard", shard, "error", err)
+				s.logger.Debug("ephemeral subscription failed; retrying", "shard", shard, "error", err)
 				select {
 				case <-ctx.Done():
-				case <-time.After(again/2 + rand.N(again)): // not all shards of all nodes at once
+				case <-time.After(again/2 + rand.N(again)): // spreads the retries of shards and nodes
 				}
-				again = min(2*again, listenRarely)
+				again = min(2*again, maxRetry)
 			}
 		})
 	}
 	shards.Wait()
 }
 
-var errSilent = errors.New("redis is silent")
+var errSilent = errors.New("redis does not answer a ping")
 
-// listen hears one channel until something fails.
-func (s *Store) listen(ctx context.Context, channel string, heard func(Message), began func()) error {
+// listen receives from one channel until an error.
+func (s *Store) listen(ctx context.Context, channel string, received func(Message), began func()) error {
 	sub := s.rdb.SSubscribe(ctx)
 	defer sub.Close()
 	bounded, cancel := context.WithTimeout(ctx, subscribing)
@@ -66,7 +66,7 @@ func (s *Store) listen(ctx context.Context, channel string, heard func(Message),
 	if err := sub.SSubscribe(bounded, channel); err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a wait; its error would be that it is closed
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // ends a wait; the error would be that it is closed
 	asked := false
 	for {
 		got, err := sub.ReceiveTimeout(ctx, quiet)
@@ -92,7 +92,7 @@ func (s *Store) listen(ctx context.Context, channel string, heard func(Message),
 			began()
 		case *redis.Message:
 			if m, err := decode(got.Payload); err == nil {
-				heard(m)
+				received(m)
 			} else {
 				s.logger.Warn("ephemeral message is unreadable", "error", err)
 			}

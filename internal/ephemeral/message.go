@@ -10,43 +10,43 @@ import (
 	"ping/domain"
 )
 
-// Kind is what a message is about.
+// Kind is the kind of a message.
 type Kind byte
 
 // The kinds of messages.
 const (
-	KindStealth  Kind = 's' // a stealth message, or that one is gone
+	KindStealth  Kind = 's' // a stealth message, or its end
 	KindTyping   Kind = 't'
 	KindPresence Kind = 'p'
 )
 
-// Message is what nodes tell each other: a frame, and whom it is for.
+// Message is what nodes publish to each other: a frame and its recipients.
 type Message struct {
 	Kind Kind
-	// From is whose typing or presence it is; zero for stealth messages.
+	// From is the user who types or whose presence changed; zero for stealth messages.
 	From domain.ID
-	// Conversations are those whose members get the frame.
+	// Conversations are those whose members receive the frame.
 	Conversations []domain.ID
-	// Except are users who do not get it: whom From has blocked.
+	// Except are users who do not receive it: those that From has blocked.
 	Except []domain.ID
-	// After is where a stealth message's conversation stood in its partition of
-	// the log when it was decided who may send it: who is a member is known to
-	// who has come so far. 0: it does not matter.
+	// After is the position in the partition of a stealth message's conversation
+	// on which its decision was made: a node knows the members once its tip is
+	// there. 0 means any.
 	After int64
-	// Frame is what goes to sockets, as JSON.
+	// Frame is sent to sockets, as JSON.
 	Frame []byte
 }
 
-var errMessage = errors.New("this is no message of the ephemeral lane")
+var errMessage = errors.New("not a message of the ephemeral store")
 
-// encode writes a message as two lines, which scripts can make too: the kind
-// and the ids, then the frame.
+// encode writes a message as two lines, which scripts can write too: the kind and
+// the ids, then the frame.
 //
 //	p 0190…,0190… 0190… 0190…
 //	{"type":"presence",…}
 //
-// The fields are kind, conversations, from, except ("-" is none) and, where it
-// matters, after.
+// The fields are kind, conversations, from, except ("-" means none) and, if it is
+// set, after.
 func (m Message) encode() []byte {
 	var b bytes.Buffer
 	b.Grow(37*(len(m.Conversations)+len(m.Except)+1) + len(m.Frame) + 8)
@@ -82,8 +82,8 @@ func writeIDs(b *bytes.Buffer, ids []domain.ID) {
 	}
 }
 
-// decode reads a message. What it does not know is an error: a newer node may
-// say more.
+// decode reads a message. Unknown content is an error: a newer node may publish
+// other messages.
 func decode(text string) (m Message, err error) {
 	head, frame, ok := strings.Cut(text, "\n")
 	fields := strings.Split(head, " ")

@@ -16,7 +16,7 @@ import (
 	"ping/internal/testkit"
 )
 
-// private starts a Redis of the test's own.
+// private starts a Redis for the test alone.
 func private(t *testing.T, dir string, lines ...string) *devservices.Redis {
 	t.Helper()
 	server, err := devservices.StartRedis(t.Context(), dir, lines...)
@@ -41,7 +41,7 @@ func TestOutage(t *testing.T) {
 	dir := t.TempDir()
 	server := private(t, dir)
 	s, logged := storeAt(t, server.URL())
-	l := &lane{t: t, Store: s, heard: make(chan Message, 100)}
+	l := &lane{t: t, Store: s, received: make(chan Message, 100)}
 	conversation, author := newID(), newID()
 	fails := func(t *testing.T, within time.Duration) {
 		t.Helper()
@@ -59,7 +59,7 @@ func TestOutage(t *testing.T) {
 	began, ended := make(chan struct{}, 100*Shards), make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.Listen(ctx, func(m Message) { l.heard <- m }, func() { began <- struct{}{} })
+		s.Listen(ctx, func(m Message) { l.received <- m }, func() { began <- struct{}{} })
 	}()
 	defer func() { cancel(); <-ended }()
 	for range Shards {
@@ -69,9 +69,9 @@ func TestOutage(t *testing.T) {
 			require.Fail(t, "not all shards are listened to")
 		}
 	}
-	// allHeard waits until a message of each shard arrives. What is posted before
-	// a shard is listened to again arrives nowhere, so it is posted until then.
-	allHeard := func(t *testing.T) {
+	// allReceived waits until a message of each shard arrives. It posts until then,
+	// since messages before the subscription are lost.
+	allReceived := func(t *testing.T) {
 		t.Helper()
 		missing := map[domain.ID]bool{}
 		for shards := map[int]bool{}; len(shards) < Shards; {
@@ -81,11 +81,11 @@ func TestOutage(t *testing.T) {
 		}
 		require.Eventually(t, func() bool {
 			for id := range missing {
-				_, _, _ = s.Post(t.Context(), stealth(id, author, "x", time.Minute), 0, "", nil) // one that fails is not heard
+				_, _, _ = s.Post(t.Context(), stealth(id, author, "x", time.Minute), 0, "", nil) // a failed one is not received
 			}
 			for {
 				select {
-				case m := <-l.heard:
+				case m := <-l.received:
 					delete(missing, m.Conversations[0])
 				case <-time.After(50 * time.Millisecond):
 					return len(missing) == 0
@@ -94,7 +94,7 @@ func TestOutage(t *testing.T) {
 		}, 20*time.Second, time.Millisecond)
 	}
 
-	t.Run("of a Redis that hangs makes nothing wait for more than patience, and most of it not at all", func(t *testing.T) {
+	t.Run("of a Redis that hangs delays few calls, and none for more than patience", func(t *testing.T) {
 		require.NoError(t, syscall.Kill(server.Pid(), syscall.SIGSTOP))
 		fails(t, 2*patience)
 		require.True(t, s.Away())
@@ -108,17 +108,17 @@ func TestOutage(t *testing.T) {
 		}
 		require.Greater(t, fast, 90)
 		require.Eventually(t, func() bool { return len(logged.Since(0, "does not answer")) == 1 }, time.Second, time.Millisecond)
-		// Long enough for all shards to be given up.
+		// Long enough for all connections to be closed.
 		select {
 		case <-began:
-			require.Fail(t, "a Redis that hangs was heard")
+			require.Fail(t, "a Redis that hangs was received")
 		case <-time.After(3 * quiet):
 		}
 		require.NoError(t, syscall.Kill(server.Pid(), syscall.SIGCONT))
 		require.Eventually(t, succeeds, 10*time.Second, 5*time.Millisecond)
-		allHeard(t)
+		allReceived(t)
 	})
-	t.Run("of a Redis that is not there fails at once, and ends when it is there again", func(t *testing.T) {
+	t.Run("of a stopped Redis fails at once and ends when it is started", func(t *testing.T) {
 		require.NoError(t, server.Stop())
 		for range 20 {
 			fails(t, patience/2)
@@ -129,13 +129,13 @@ func TestOutage(t *testing.T) {
 		server = private(t, dir)
 		require.Eventually(t, succeeds, 10*time.Second, 5*time.Millisecond)
 		require.False(t, s.Away())
-		allHeard(t)
+		allReceived(t)
 	})
 	require.Equal(t, 2, len(logged.Since(0, "does not answer")), "once an outage")
 	require.Equal(t, 2, len(logged.Since(0, "goes on")), "once an outage")
 }
 
-// shortenQuiet lets a test notice soon that Redis hangs.
+// shortenQuiet lets a test detect a Redis that hangs sooner.
 func shortenQuiet(t *testing.T, to time.Duration) {
 	was := quiet
 	quiet = to
@@ -153,7 +153,7 @@ func TestCheckServers(t *testing.T) {
 		return logged
 	}
 	const disk, silent = "writes to its disk", "does not tell"
-	t.Run("says nothing of one that keeps nothing", func(t *testing.T) {
+	t.Run("logs nothing for one without persistence", func(t *testing.T) {
 		require.Zero(t, len(check(t, private(t, t.TempDir()).URL()).Since(0, "")))
 	})
 	t.Run("warns of snapshots", func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestCheckServers(t *testing.T) {
 		require.Equal(t, 1, len(logged.Since(0, `snapshots="" append_only_file=true`)))
 		require.Equal(t, 1, len(logged.Since(0, disk)))
 	})
-	t.Run("says of one that refuses to tell that it could not be checked", func(t *testing.T) {
+	t.Run("logs that a server refuses to be checked", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "rename-command CONFIG nothing").URL())
 		require.Equal(t, 1, len(logged.Since(0, silent)))
 		require.Equal(t, 1, len(logged.Since(0, "level=INFO")))
@@ -176,7 +176,7 @@ func TestCheckServers(t *testing.T) {
 		logged = check(t, private(t, t.TempDir(), "rename-command CONFIG nothing", "appendonly yes").URL())
 		require.Equal(t, 1, len(logged.Since(0, "append_only_file=true")), "INFO tells that much")
 	})
-	t.Run("waits for one that is away", func(t *testing.T) {
+	t.Run("waits for an unavailable server", func(t *testing.T) {
 		dir := t.TempDir()
 		server := private(t, dir)
 		s, logged := storeAt(t, server.URL())

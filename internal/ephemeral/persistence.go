@@ -11,18 +11,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// checkRarely is the longest pause between two attempts to check a server.
-const checkRarely = 10 * time.Second
+// maxCheckPause is the maximum delay between two attempts to check a server.
+const maxCheckPause = 10 * time.Second
 
-// oldestRedis is the oldest major version of Redis with sharded pub/sub.
-const oldestRedis = 7
+// minRedis is the first major version of Redis with sharded pub/sub.
+const minRedis = 7
 
-// CheckServers warns of each server of Redis that writes to disk what is to be
-// nowhere, or is too old. It returns when all have been checked, which takes
-// until they answer, or when ctx ends.
+// CheckServers logs a warning for each server of Redis that writes to disk or is
+// too old. It returns when all servers have answered, or when ctx ends.
 func (s *Store) CheckServers(ctx context.Context) error {
 	checked := &sync.Map{} // addresses of servers
-	for again := listenAgain; s.checkServers(ctx, checked) != nil; again = min(2*again, checkRarely) {
+	for again := minRetry; s.checkServers(ctx, checked) != nil; again = min(2*again, maxCheckPause) {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -32,8 +31,8 @@ func (s *Store) CheckServers(ctx context.Context) error {
 	return nil
 }
 
-// checkServers checks those that were not checked yet: in a cluster the
-// replicas too, which have disks of their own.
+// checkServers checks those that were not checked yet, in a cluster including the
+// replicas, which have their own disks.
 func (s *Store) checkServers(ctx context.Context, checked *sync.Map) error {
 	ctx, cancel := context.WithTimeout(ctx, subscribing)
 	defer cancel()
@@ -57,15 +56,15 @@ func (s *Store) checkServers(ctx context.Context, checked *sync.Map) error {
 	return nil
 }
 
-// inspection is what a server tells of itself.
+// inspection is what a server reports about itself.
 type inspection struct {
 	version   string
-	snapshots string // when it saves them, as redis.conf says it; "" is never
-	appends   bool   // to its append-only file
-	silent    bool   // it does not tell all of it
+	snapshots string // when it saves them, in the form of redis.conf; "" means never
+	appends   bool   // it writes an append-only file
+	silent    bool   // it does not report everything
 }
 
-// inspect asks a server. Managed ones often refuse CONFIG, also to tell.
+// inspect queries a server. Managed ones often refuse CONFIG GET.
 func inspect(ctx context.Context, server *redis.Client) (found inspection, err error) {
 	about, err := server.Info(ctx, "server").Result()
 	if err != nil && !refused(err) {
@@ -87,13 +86,13 @@ func inspect(ctx context.Context, server *redis.Client) (found inspection, err e
 	return found, nil
 }
 
-// refused reports whether a server has answered that it does not do that.
+// refused reports whether a server answered that it does not permit the command.
 func refused(err error) bool {
 	var answer redis.Error
 	return errors.As(err, &answer) && (strings.HasPrefix(answer.Error(), "ERR ") || strings.HasPrefix(answer.Error(), "NOPERM "))
 }
 
-// field reads a field of what INFO answers, a line each.
+// field returns a field of the output of INFO.
 func field(info, name string) string {
 	for line := range strings.Lines(info) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
@@ -103,21 +102,21 @@ func field(info, name string) string {
 	return ""
 }
 
-// warn says plainly what is wrong with a server and how it is put right.
+// warn logs what is wrong with a server and how to correct it.
 func (s *Store) warn(addr string, found inspection) {
 	if major, _, _ := strings.Cut(found.version, "."); major != "" {
-		if n, err := strconv.Atoi(major); err == nil && n < oldestRedis {
-			s.logger.Warn("redis is too old for stealth messages, typing and presence, which do not work: they need sharded pub/sub, of Redis 7",
+		if n, err := strconv.Atoi(major); err == nil && n < minRedis {
+			s.logger.Warn("redis is too old for stealth messages, typing and presence: they need sharded pub/sub, which Redis 7 has",
 				"server", addr, "version", found.version)
 		}
 	}
 	switch {
 	case found.snapshots != "" || found.appends:
-		s.logger.Warn(`redis writes to its disk, and so the text of stealth messages, which is to be nowhere, gets into its files and their backups. `+
-			`Turn that off in redis.conf: save "" against snapshots, appendonly no against the append-only file`,
+		s.logger.Warn(`redis writes to its disk, so the text of stealth messages gets into its files and their backups. `+
+			`Turn that off in redis.conf: save "" for snapshots, appendonly no for the append-only file`,
 			"server", addr, "snapshots", found.snapshots, "append_only_file", found.appends)
 	case found.silent:
-		s.logger.Info(`redis does not tell whether it writes to its disk, where the text of stealth messages is not to be: `+
+		s.logger.Info(`redis does not report whether it writes to its disk, where the text of stealth messages must not be: `+
 			`make sure that it has save "" and appendonly no`, "server", addr)
 	}
 }

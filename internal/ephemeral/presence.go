@@ -10,23 +10,21 @@ import (
 )
 
 const (
-	// seenFor is how long it is remembered when a user was last seen.
+	// seenFor is how long the time when a user was last seen is kept.
 	seenFor = 30 * 24 * time.Hour
-	// run is how many users one script takes: Redis does nothing else meanwhile,
-	// for a millisecond or two.
+	// run bounds the users per script, which blocks Redis for a millisecond or two.
 	run = 100
 )
 
-// Word is what a node says of a user: his state there, and for how long that
-// counts.
+// Word is a presence lease: a user's state on this node, and the life of the lease.
 type Word struct {
 	User  domain.ID
 	State State
 	Life  time.Duration
 }
 
-// Beat takes a node's word for some users of a shard. It returns those whom
-// others have last been told otherwise.
+// Beat renews a node's presence leases for users of a shard. It returns those whose
+// published state differs.
 func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) (changed []Presence, err error) {
 	for some := range slices.Chunk(words, run) {
 		keys := []string{slot(shard) + ":presence:due"}
@@ -35,7 +33,7 @@ func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) 
 			keys = append(keys, presenceKey(w.User))
 			args = append(args, w.User.String(), int(w.State), w.Life.Milliseconds())
 		}
-		got, err := s.run(ctx, shard, beatScript, keys, args...)
+		got, err := s.run(ctx, shard, presenceRenewScript, keys, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +62,7 @@ func presence(user domain.ID, state, seen any) Presence {
 	return p
 }
 
-// ByShard puts users, or what is of users, into their shards.
+// ByShard groups users, or data of users, by shard.
 func ByShard[T any](all []T, user func(T) domain.ID) (shards [Shards][]T) {
 	for _, one := range all {
 		shard := ShardOf(user(one))
@@ -84,7 +82,7 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 		for i, user := range of {
 			keys[i] = presenceKey(user)
 		}
-		got, err := s.run(ctx, shard, lookScript, keys)
+		got, err := s.run(ctx, shard, presenceGetScript, keys)
 		if err != nil {
 			return nil, err
 		}
@@ -102,10 +100,10 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 	return found, nil
 }
 
-// Due returns users of a shard who are to be looked at: their state may have
-// changed by itself, or was not told.
+// Due returns users of a shard to check: a lease may have expired, or the state was
+// not published.
 func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
-	got, err := s.run(ctx, shard, dueScript, []string{slot(shard) + ":presence:due"}, run)
+	got, err := s.run(ctx, shard, presenceDueScript, []string{slot(shard) + ":presence:due"}, run)
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +119,15 @@ func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
 	return users, nil
 }
 
-// Sighting is how a user is seen, and whom that concerns: the members of
-// conversations, but those whom he has blocked.
+// Sighting is the presence of a user and its audience: the members of
+// conversations, except the users that they have blocked.
 type Sighting struct {
 	Presence
 	Conversations, Blocked []domain.ID
 }
 
-// Tell tells how users of a shard are seen, unless that is not so any more or
-// was told.
+// Tell publishes the presence of users of a shard, unless it has changed meanwhile or
+// was published.
 func (s *Store) Tell(ctx context.Context, shard int, seen []Sighting) error {
 	of := slot(shard)
 	for some := range slices.Chunk(seen, run) {
@@ -140,19 +138,19 @@ func (s *Store) Tell(ctx context.Context, shard int, seen []Sighting) error {
 			keys = append(keys, presenceKey(one.UserID))
 			args = append(args, one.UserID.String(), int(one.State), m.encode())
 		}
-		if _, err := s.run(ctx, shard, tellScript, keys, args...); err != nil {
+		if _, err := s.run(ctx, shard, presencePublishScript, keys, args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ForgetPresence forgets when and where a user was seen. Where others were told
-// that he is there, a node tells them that he is not, and what is left until
-// then ends within a minute.
+// ForgetPresence deletes when and where a user was seen. If a state other than
+// offline was published, a node publishes offline; the rest expires within a
+// minute.
 func (s *Store) ForgetPresence(ctx context.Context, user domain.ID) error {
 	shard := ShardOf(user)
-	_, err := s.run(ctx, shard, forgetScript, []string{slot(shard) + ":presence:due", presenceKey(user)}, user.String(), time.Minute.Milliseconds())
+	_, err := s.run(ctx, shard, presenceForgetScript, []string{slot(shard) + ":presence:due", presenceKey(user)}, user.String(), time.Minute.Milliseconds())
 	return err
 }
 

@@ -9,7 +9,7 @@ import (
 	"ping/domain"
 )
 
-// says takes a node's word for one user.
+// says renews a node's lease for one user.
 func (l *lane) says(node string, user domain.ID, state State, life time.Duration) []Presence {
 	l.t.Helper()
 	changed, err := l.Beat(l.t.Context(), ShardOf(user), node, []Word{{User: user, State: state, Life: life}})
@@ -32,7 +32,7 @@ func (l *lane) tell(p Presence) {
 func TestPresence(t *testing.T) {
 	l := newLane(t)
 
-	t.Run("is the best of all nodes'", func(t *testing.T) {
+	t.Run("is the highest of all nodes", func(t *testing.T) {
 		user := newID()
 		require.Equal(t, Presence{UserID: user, State: Offline}, l.look(user))
 		l.says("a", user, Away, time.Minute)
@@ -42,7 +42,7 @@ func TestPresence(t *testing.T) {
 		l.says("b", user, Offline, time.Minute)
 		require.Equal(t, Away, l.look(user).State)
 	})
-	t.Run("is told once, whoever tells it", func(t *testing.T) {
+	t.Run("is published once, by any node", func(t *testing.T) {
 		user := newID()
 		changed := l.says("a", user, Online, time.Minute)
 		require.Equal(t, []Presence{{UserID: user, State: Online}}, changed)
@@ -51,14 +51,14 @@ func TestPresence(t *testing.T) {
 		l.tell(changed[0])
 		require.Empty(t, l.says("a", user, Online, time.Minute))
 		require.Equal(t, Away, l.says("a", user, Away, time.Minute)[0].State)
-		l.tell(changed[0]) // outdated: not so any more
+		l.tell(changed[0]) // outdated
 		l.tell(l.look(user))
 		_, frame := l.next(user)
 		require.Equal(t, "online", frame["state"])
 		_, frame = l.next(user)
 		require.Equal(t, "away", frame["state"])
 	})
-	t.Run("ends when the node's word does, and then says when it was last so", func(t *testing.T) {
+	t.Run("ends with the lease, and then has the time when the user was last seen", func(t *testing.T) {
 		user := newID()
 		l.tell(l.says("dead", user, Online, 50*time.Millisecond)[0])
 		l.next(user)
@@ -73,10 +73,10 @@ func TestPresence(t *testing.T) {
 		require.False(t, l.isDue(user), "nothing is to come")
 		require.Equal(t, p, l.look(user), "it is remembered")
 	})
-	t.Run("does not end when another node has the user meanwhile", func(t *testing.T) {
+	t.Run("does not end if another node has the user", func(t *testing.T) {
 		user := newID()
 		l.tell(l.says("a", user, Online, time.Minute)[0])
-		l.says("a", user, Online, 50*time.Millisecond) // its last socket has closed
+		l.says("a", user, Online, 50*time.Millisecond) // the last socket has closed
 		require.Empty(t, l.says("b", user, Online, time.Minute))
 		require.Eventually(t, func() bool { return l.isDue(user) }, 10*time.Second, 5*time.Millisecond)
 		l.tell(l.look(user))
@@ -92,7 +92,7 @@ func TestPresence(t *testing.T) {
 		require.Empty(t, l.says("a", user, Offline, time.Minute))
 		require.Nil(t, l.look(user).LastSeen)
 	})
-	t.Run("is forgotten, and taken back where it was told", func(t *testing.T) {
+	t.Run("is deleted, and revoked where it was published", func(t *testing.T) {
 		user, unseen := newID(), newID()
 		l.tell(l.says("a", user, Online, time.Minute)[0])
 		l.next(user)
@@ -109,7 +109,7 @@ func TestPresence(t *testing.T) {
 		require.NoError(t, l.ForgetPresence(t.Context(), unseen))
 		require.Empty(t, l.keys(":presence:"+user.String()))
 	})
-	t.Run("that nobody told is due soon", func(t *testing.T) {
+	t.Run("that was not published is due soon", func(t *testing.T) {
 		user := newID()
 		l.says("a", user, Online, time.Minute) // and then the node dies
 		require.Eventually(t, func() bool { return l.isDue(user) }, 10*time.Second, 5*time.Millisecond)

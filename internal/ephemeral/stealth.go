@@ -18,25 +18,24 @@ import (
 )
 
 const (
-	// MaxAlive bounds the stealth messages of a conversation that are alive.
+	// MaxAlive bounds the unexpired stealth messages of a conversation.
 	MaxAlive = 1000
-	// keyLife is how long beyond a message its Idempotency-Key is known.
+	// keyLife is how long an Idempotency-Key is kept after its message expires.
 	keyLife = time.Hour
-	// expireRun is how many expired messages one script tells of.
+	// expireRun bounds the expired messages that one script publishes.
 	expireRun = 200
 )
 
-// ErrTooManyStealth says that a conversation has MaxAlive already.
+// ErrTooManyStealth says that a conversation already has MaxAlive.
 var ErrTooManyStealth = &domain.Error{Kind: domain.Unprocessable, Code: "too_many_stealth",
 	Message: "This conversation has 1,000 stealth messages alive; wait until some have expired."}
 
 // ErrKeyReused says that an Idempotency-Key was used with another request.
 var ErrKeyReused = errors.New("the idempotency key was used with another request")
 
-// Post stores a stealth message until it expires, and publishes it to those who
-// are members after a position of the log, see Message. Under a key that was
-// used before for the same request it does neither and returns what was answered
-// then, with replayed.
+// Post stores a stealth message until it expires, and publishes it to the members
+// at a position of the log, see Message. Under a key that was used for the same
+// request it does neither, and returns the first answer and replayed.
 func (s *Store) Post(ctx context.Context, m Stealth, after int64, key string, request [][]byte) (posted Stealth, replayed bool, err error) {
 	ttl := m.ExpiresAt.Sub(m.SentAt).Milliseconds()
 	message := encode(m)
@@ -47,9 +46,9 @@ func (s *Store) Post(ctx context.Context, m Stealth, after int64, key string, re
 		answered = fmt.Sprintf("%s %d %s", m.ID, m.SentAt.UnixMilli(), s.hash("request", request...))
 		keys = append(keys, slot(ShardOf(m.ConversationID))+":key:"+s.hash("key", m.ConversationID[:], m.AuthorID[:], []byte(key)))
 	} else {
-		keys = append(keys, keys[0]) // not looked at
+		keys = append(keys, keys[0]) // not used
 	}
-	got, err := s.run(ctx, ShardOf(m.ConversationID), postScript, keys, m.ID.String(), m.AuthorID.String()+string(message), ttl, dueMember(m.ConversationID, m.ID),
+	got, err := s.run(ctx, ShardOf(m.ConversationID), stealthPostScript, keys, m.ID.String(), m.AuthorID.String()+string(message), ttl, dueMember(m.ConversationID, m.ID),
 		MaxAlive, told.encode(), answered, ttl+keyLife.Milliseconds())
 	if err != nil {
 		return Stealth{}, false, err
@@ -65,8 +64,8 @@ func (s *Store) Post(ctx context.Context, m Stealth, after int64, key string, re
 	}
 }
 
-// asAnswered is the message as its first attempt was answered: the same request,
-// so it has the same text and lasts as long.
+// asAnswered returns the message of the first attempt. Text and lifetime are those
+// of the retry, which is the same request.
 func asAnswered(m Stealth, first, now string) (Stealth, error) {
 	was, is := strings.Fields(first), strings.Fields(now)
 	if len(was) != 3 || m.ID.UnmarshalText([]byte(was[0])) != nil {
@@ -85,35 +84,34 @@ func asAnswered(m Stealth, first, now string) (Stealth, error) {
 	return m, nil
 }
 
-// hash is a keyed hash: nobody who reads it can try out what it is of.
+// hash is a keyed hash, so that a reader cannot guess the text by hashing.
 func (s *Store) hash(of string, parts ...[]byte) string {
 	mac := hmac.New(sha256.New, s.secret)
 	fmt.Fprintf(mac, "%s", of)
 	for _, p := range parts {
-		fmt.Fprintf(mac, " %d:", len(p)) // tells ("ab","c") from ("a","bc")
+		fmt.Fprintf(mac, " %d:", len(p)) // distinguishes ("ab","c") from ("a","bc")
 		mac.Write(p)
 	}
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// stealthKeys are the conversation's list, the message, the shard's due list
-// and its channel, as scripts take them.
+// stealthKeys returns the conversation's list, the message, the shard's due list and
+// its channel, in the order of the scripts.
 func stealthKeys(conversation, id domain.ID) []string {
 	of := slot(ShardOf(conversation))
 	list := of + ":stealth:" + conversation.String()
 	return []string{list, list + ":" + id.String(), of + ":stealth:due", of}
 }
 
-// dueMember names a message in its shard's due list.
+// dueMember returns the member for a message in its shard's due list.
 func dueMember(conversation, id domain.ID) string { return conversation.String() + ":" + id.String() }
 
-// Withdraw takes a stealth message back before it expires; only its author
-// may, and others are refused by domain.ErrForbidden. One that is gone, or never
-// was, is no error.
+// Withdraw removes a stealth message before it expires. Users other than its author
+// are refused with domain.ErrForbidden. An expired or unknown message is no error.
 func (s *Store) Withdraw(ctx context.Context, conversation, id, author domain.ID) error {
 	gone := StealthGoneFrame{Type: "stealth_gone", ConversationID: conversation, ID: id, Reason: "withdrawn"}
 	told := Message{Kind: KindStealth, Conversations: []domain.ID{conversation}, Frame: encode(gone)}
-	got, err := s.run(ctx, ShardOf(conversation), withdrawScript, stealthKeys(conversation, id), id.String(), author.String(), dueMember(conversation, id), told.encode())
+	got, err := s.run(ctx, ShardOf(conversation), stealthWithdrawScript, stealthKeys(conversation, id), id.String(), author.String(), dueMember(conversation, id), told.encode())
 	if err != nil {
 		return err
 	}
@@ -123,7 +121,7 @@ func (s *Store) Withdraw(ctx context.Context, conversation, id, author domain.ID
 	return nil
 }
 
-// WithdrawAll takes back all that an author has alive in a conversation.
+// WithdrawAll withdraws all stealth messages of an author in a conversation.
 func (s *Store) WithdrawAll(ctx context.Context, conversation, author domain.ID) error {
 	alive, err := s.Alive(ctx, conversation, domain.ID{}, MaxAlive)
 	if err != nil {
@@ -140,10 +138,10 @@ func (s *Store) WithdrawAll(ctx context.Context, conversation, author domain.ID)
 	return nil
 }
 
-// Alive returns up to limit stealth messages of a conversation that are alive,
-// the newest first, of those older than before; a zero before is the newest.
+// Alive returns up to limit unexpired stealth messages of a conversation that are
+// older than before, newest first; a zero before means all.
 func (s *Store) Alive(ctx context.Context, conversation, before domain.ID, limit int) ([]Stealth, error) {
-	found, err := s.run(ctx, ShardOf(conversation), aliveScript, stealthKeys(conversation, domain.ID{})[:1])
+	found, err := s.run(ctx, ShardOf(conversation), stealthListScript, stealthKeys(conversation, domain.ID{})[:1])
 	if err != nil {
 		return nil, err
 	}
@@ -158,11 +156,11 @@ func (s *Store) Alive(ctx context.Context, conversation, before domain.ID, limit
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b domain.ID) int { return bytes.Compare(b[:], a[:]) }) // they begin with the time
+	slices.SortFunc(ids, func(a, b domain.ID) int { return bytes.Compare(b[:], a[:]) }) // ids begin with the time
 	return s.read(ctx, conversation, ids, limit)
 }
 
-// read reads the first messages that have not expired meanwhile.
+// read returns the first messages that have not expired meanwhile.
 func (s *Store) read(ctx context.Context, conversation domain.ID, ids []domain.ID, limit int) (alive []Stealth, err error) {
 	for len(ids) > 0 && len(alive) < limit {
 		some := ids[:min(len(ids), limit-len(alive))]
@@ -182,7 +180,7 @@ func (s *Store) read(ctx context.Context, conversation domain.ID, ids []domain.I
 			}
 			var m Stealth
 			if err := json.Unmarshal([]byte(text[min(idLength, len(text)):]), &m); err != nil {
-				return nil, fmt.Errorf("read stealth message: not JSON") // the error might quote it
+				return nil, fmt.Errorf("read stealth message: not JSON") // the decoder's error might quote the text
 			}
 			alive = append(alive, m)
 		}
@@ -190,15 +188,15 @@ func (s *Store) read(ctx context.Context, conversation domain.ID, ids []domain.I
 	return alive, nil
 }
 
-// idLength is that of an id as text.
+// idLength is the length of an id as text.
 const idLength = 36
 
-// Expire tells of what has expired in a shard, and returns how long it is until
-// something else does.
+// Expire publishes what has expired in a shard, and returns the time until the next
+// message expires.
 func (s *Store) Expire(ctx context.Context, shard int) (next time.Duration, some bool, err error) {
 	of := slot(shard)
 	for {
-		got, err := s.run(ctx, shard, expireScript, []string{of + ":stealth:due", of}, expireRun)
+		got, err := s.run(ctx, shard, stealthExpireScript, []string{of + ":stealth:due", of}, expireRun)
 		if err != nil {
 			return 0, false, err
 		}

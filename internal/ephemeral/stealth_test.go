@@ -17,29 +17,29 @@ import (
 
 func newID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7())) }
 
-// lane is a store of its own, and all that is heard of it.
+// lane is a store for a test, and everything that it publishes.
 type lane struct {
 	*Store
 	t     *testing.T
 	rdb   *redis.Client
-	heard chan Message
+	received chan Message
 }
 
 func newLane(t *testing.T) *lane {
 	t.Helper()
-	l := &lane{t: t, rdb: testkit.Redis(t), heard: make(chan Message, 4*MaxAlive)}
+	l := &lane{t: t, rdb: testkit.Redis(t), received: make(chan Message, 4*MaxAlive)}
 	l.Store = New(l.rdb, strings.Repeat("s", 32), testkit.Logger(t))
-	l.listen(l.Store, l.heard)
+	l.listen(l.Store, l.received)
 	return l
 }
 
-// listen hears all shards until the test ends, and returns when it does.
-func (l *lane) listen(s *Store, heard chan Message) {
+// listen receives from all shards until the test ends, and returns once it is subscribed.
+func (l *lane) listen(s *Store, received chan Message) {
 	ctx, cancel := context.WithCancel(context.Background())
 	began, ended := make(chan struct{}, Shards), make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.Listen(ctx, func(m Message) { heard <- m }, func() { began <- struct{}{} })
+		s.Listen(ctx, func(m Message) { received <- m }, func() { began <- struct{}{} })
 	}()
 	l.t.Cleanup(func() {
 		cancel()
@@ -50,15 +50,15 @@ func (l *lane) listen(s *Store, heard chan Message) {
 	}
 }
 
-// next returns the next message about a conversation or of a user: other tests'
-// are heard too.
+// next returns the next message of a conversation or a user, and skips those of
+// other tests.
 func (l *lane) next(of domain.ID) (m Message, frame map[string]any) {
 	l.t.Helper()
 	for {
 		select {
-		case m = <-l.heard:
+		case m = <-l.received:
 		case <-time.After(20 * time.Second):
-			l.t.Fatal("nothing is heard")
+			l.t.Fatal("nothing arrived")
 		}
 		if m.From == of || len(m.Conversations) > 0 && m.Conversations[0] == of {
 			require.NoError(l.t, json.Unmarshal(m.Frame, &frame))
@@ -104,7 +104,7 @@ func TestStealth(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []Stealth{first}, older)
 	})
-	t.Run("under a key known is answered as the first time, and stored once", func(t *testing.T) {
+	t.Run("with a known key has the first answer and is stored once", func(t *testing.T) {
 		conversation := newID()
 		first := stealth(conversation, author, "once", time.Minute)
 		l.post(first, "k")
@@ -121,7 +121,7 @@ func TestStealth(t *testing.T) {
 		_, replayed = l.post(someone, "k")
 		require.False(t, replayed, "a key is its author's")
 	})
-	t.Run("is gone when withdrawn, by its author alone", func(t *testing.T) {
+	t.Run("is removed when its author withdraws it", func(t *testing.T) {
 		conversation := newID()
 		m := stealth(conversation, author, "regretted", time.Minute)
 		l.post(m, "")
@@ -135,7 +135,7 @@ func TestStealth(t *testing.T) {
 		require.NoError(t, l.Withdraw(t.Context(), conversation, m.ID, newID()), "it is gone already")
 		require.Empty(t, l.keys(conversation.String()), "nothing is left")
 	})
-	t.Run("is gone with all others of its author, and no one else's", func(t *testing.T) {
+	t.Run("is removed with all others of its author only", func(t *testing.T) {
 		conversation, other := newID(), stealth(newID(), newID(), "stays", time.Minute)
 		other.ConversationID = conversation
 		l.post(other, "")
@@ -145,7 +145,7 @@ func TestStealth(t *testing.T) {
 		require.NoError(t, l.WithdrawAll(t.Context(), conversation, author))
 		require.Equal(t, []Stealth{other}, l.alive(conversation))
 	})
-	t.Run("expires, and is told once by all who look", func(t *testing.T) {
+	t.Run("expires, and is published once by all nodes", func(t *testing.T) {
 		conversation := newID()
 		m := stealth(conversation, author, "soon gone", 50*time.Millisecond)
 		l.post(m, "")
@@ -162,7 +162,7 @@ func TestStealth(t *testing.T) {
 		_, frame = l.next(conversation)
 		require.Equal(t, "stealth", frame["type"], "nothing was told twice")
 	})
-	t.Run("tells when the next one expires", func(t *testing.T) {
+	t.Run("returns when the next one expires", func(t *testing.T) {
 		conversation := newID()
 		l.post(stealth(conversation, author, "later", time.Hour), "")
 		next, some, err := l.Expire(t.Context(), ShardOf(conversation))
@@ -170,7 +170,7 @@ func TestStealth(t *testing.T) {
 		require.True(t, some)
 		require.LessOrEqual(t, next, time.Hour)
 	})
-	t.Run("is refused beyond a number alive", func(t *testing.T) {
+	t.Run("is refused beyond the maximum", func(t *testing.T) {
 		conversation := newID()
 		for range MaxAlive {
 			l.post(stealth(conversation, author, "x", time.Minute), "")
@@ -192,7 +192,7 @@ func TestStealth(t *testing.T) {
 	})
 }
 
-// keys are those of the store with a text in them.
+// keys returns the keys of the store that contain a text.
 func (l *lane) keys(with string) (found []string) {
 	l.t.Helper()
 	all, err := l.rdb.Keys(l.t.Context(), "ping:{e*"+with+"*").Result()

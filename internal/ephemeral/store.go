@@ -15,21 +15,20 @@ import (
 )
 
 const (
-	// Shards is how many shards there are; all nodes have the same.
+	// Shards is the number of shards, the same on all nodes.
 	Shards = 16
-	// TypingLife is for how long one who types is seen typing unless he says so
-	// again.
+	// TypingLife is how long a user is shown as typing after the last typing frame.
 	TypingLife = 6 * time.Second
 	// patience is how long a call waits for Redis.
 	patience = 500 * time.Millisecond
 )
 
-// ErrUnavailable says that Redis does not answer. Whether the call had an
-// effect is not known.
+// ErrUnavailable says that Redis does not answer. The outcome of the call is
+// unknown.
 var ErrUnavailable = &domain.Error{Kind: domain.Unavailable, Code: "ephemeral_unavailable",
-	Message: "Stealth messages, typing and presence are away for the moment; messages are not affected. Try again with the same Idempotency-Key."}
+	Message: "Stealth messages, typing and presence are temporarily unavailable; messages are not affected. Retry with the same Idempotency-Key."}
 
-// Store is the lane, in Redis. It is safe for concurrent use.
+// Store is the ephemeral store. It is safe for concurrent use.
 type Store struct {
 	rdb    redis.UniversalClient
 	secret []byte
@@ -37,65 +36,64 @@ type Store struct {
 	outage *outage
 }
 
-// New makes a store in Redis 7 or newer, alone or a cluster. The secret, which
-// all nodes share, keeps what is left of a message from being guessed by who
-// can read Redis.
+// New makes a store in Redis 7 or newer, a single server or a cluster. The secret,
+// which all nodes share, prevents readers of Redis from guessing texts by their
+// hashes.
 func New(rdb redis.UniversalClient, secret string, logger *slog.Logger) *Store {
 	_, cluster := rdb.(*redis.ClusterClient)
 	return &Store{rdb: rdb, secret: []byte(secret), logger: logger, outage: newOutage(cluster, logger)}
 }
 
-//go:embed lua/post.lua
-var postLua string
+//go:embed lua/stealth_post.lua
+var stealthPostLua string
 
-//go:embed lua/withdraw.lua
-var withdrawLua string
+//go:embed lua/stealth_withdraw.lua
+var stealthWithdrawLua string
 
-//go:embed lua/alive.lua
-var aliveLua string
+//go:embed lua/stealth_list.lua
+var stealthListLua string
 
-//go:embed lua/expire.lua
-var expireLua string
+//go:embed lua/stealth_expire.lua
+var stealthExpireLua string
 
 //go:embed lua/presence.lua
 var presenceLua string
 
-//go:embed lua/beat.lua
-var beatLua string
+//go:embed lua/presence_renew.lua
+var presenceRenewLua string
 
-//go:embed lua/look.lua
-var lookLua string
+//go:embed lua/presence_get.lua
+var presenceGetLua string
 
-//go:embed lua/due.lua
-var dueLua string
+//go:embed lua/presence_due.lua
+var presenceDueLua string
 
-//go:embed lua/tell.lua
-var tellLua string
+//go:embed lua/presence_publish.lua
+var presencePublishLua string
 
-//go:embed lua/forget.lua
-var forgetLua string
+//go:embed lua/presence_forget.lua
+var presenceForgetLua string
 
 var (
-	postScript     = redis.NewScript(postLua)
-	withdrawScript = redis.NewScript(withdrawLua)
-	aliveScript    = redis.NewScript(aliveLua)
-	expireScript   = redis.NewScript(expireLua)
-	beatScript     = redis.NewScript(presenceLua + beatLua)
-	lookScript     = redis.NewScript(presenceLua + lookLua)
-	dueScript      = redis.NewScript(dueLua)
-	tellScript     = redis.NewScript(presenceLua + tellLua)
-	forgetScript   = redis.NewScript(forgetLua)
+	stealthPostScript     = redis.NewScript(stealthPostLua)
+	stealthWithdrawScript = redis.NewScript(stealthWithdrawLua)
+	stealthListScript     = redis.NewScript(stealthListLua)
+	stealthExpireScript   = redis.NewScript(stealthExpireLua)
+	presenceRenewScript   = redis.NewScript(presenceLua + presenceRenewLua)
+	presenceGetScript     = redis.NewScript(presenceLua + presenceGetLua)
+	presenceDueScript     = redis.NewScript(presenceDueLua)
+	presencePublishScript = redis.NewScript(presenceLua + presencePublishLua)
+	presenceForgetScript  = redis.NewScript(presenceForgetLua)
 )
 
-// ShardOf chooses the shard of a conversation or a user. The last byte of an
-// id is random, or of a hash.
+// ShardOf returns the shard of a conversation or a user. The last byte of an id is
+// random or part of a hash.
 func ShardOf(id domain.ID) int { return int(id[len(id)-1]) % Shards }
 
-// slot is what the names of a shard's keys begin with; the channel is just it.
+// slot is the prefix of a shard's keys, and the name of its channel.
 func slot(shard int) string { return fmt.Sprintf("ping:{e%02d}", shard) }
 
-// Away reports whether Redis, or a part of a cluster, did not answer the last
-// time.
+// Away reports whether Redis, or a part of a cluster, is unavailable.
 func (s *Store) Away() bool { return s.outage.here() }
 
 // run runs a script of a shard.
@@ -103,7 +101,7 @@ func (s *Store) run(ctx context.Context, shard int, script *redis.Script, keys [
 	return call(s, ctx, shard, func(ctx context.Context) (any, error) { return script.Run(ctx, s.rdb, keys, args...).Result() })
 }
 
-// call asks Redis for something of a shard, for as long as patience lasts.
+// call sends a command for a shard to Redis, with the timeout patience.
 func call[T any](s *Store, ctx context.Context, shard int, ask func(ctx context.Context) (T, error)) (answer T, err error) {
 	if !s.outage.mayAsk(shard) {
 		return answer, ErrUnavailable
@@ -116,7 +114,7 @@ func call[T any](s *Store, ctx context.Context, shard int, ask func(ctx context.
 		s.outage.answered(shard)
 		return answer, nil
 	case ctx.Err() != nil:
-		return answer, ctx.Err() // the caller's own end says nothing about Redis
+		return answer, ctx.Err() // the caller's cancellation says nothing about Redis
 	}
 	if refused, full := refusal(err); refused {
 		s.outage.answered(shard)
@@ -129,8 +127,8 @@ func call[T any](s *Store, ctx context.Context, shard int, ask func(ctx context.
 	return answer, ErrUnavailable
 }
 
-// refusal reports whether Redis is there and refuses this one call, and whether
-// that is because it is full: it may take the next.
+// refusal reports whether Redis answered and refused this call, and whether it did
+// because its memory is full.
 func refusal(err error) (refused, full bool) {
 	var reply redis.Error
 	if !errors.As(err, &reply) {
@@ -140,8 +138,8 @@ func refusal(err error) (refused, full bool) {
 	return kind == "OOM" || kind == "ERR" || kind == "WRONGTYPE", kind == "OOM"
 }
 
-// Typing tells the members of a conversation that one of them is writing, or
-// not any more. Those whom he has blocked are not told.
+// Typing publishes to the members of a conversation that one of them is typing or
+// stopped, except to the users that they have blocked.
 func (s *Store) Typing(ctx context.Context, conversation, user domain.ID, on bool, blocked []domain.ID) error {
 	frame := TypingFrame{Type: "typing", ConversationID: conversation, UserID: user, On: on}
 	if on {

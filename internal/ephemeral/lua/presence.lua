@@ -1,12 +1,11 @@
--- What the scripts about presence share. A field of a user's hash that is a
--- node's says "state expires at": until when (ms) the node's word counts, and
--- when (ms) the user was last seen there, 0 when he does not show it.
+-- Shared by the scripts for presence. A user's hash has a field per node with the
+-- value "state expires at": when the node's lease expires (ms), and when the user
+-- was last seen there (ms), 0 if they appear offline.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- look returns a user's state, when he was last seen, what others were last
--- told, when the state may next change by itself (nil: never), and the fields
--- that count no more.
+-- look returns a user's state, when they were last seen, the published state, when
+-- the next lease expires (nil: never), and the fields of expired leases.
 local function look(key)
   local state, seen, told, change, lapsed = 0, 0, 0, nil, {}
   local fields = redis.call('HGETALL', key)
@@ -31,11 +30,11 @@ local function look(key)
   return state, seen, told, change, lapsed
 end
 
--- settle forgets what counts no more, and notes when the user is to be looked
--- at again: soon when others were told another state, for any node to tell.
+-- settle deletes expired leases and schedules the next check of the user: soon if
+-- the published state differs, so that any node publishes it.
 local function settle(key, due, user, state, seen, told, change, lapsed)
   if #lapsed > 0 then
-    redis.call('HSET', key, 'seen', seen) -- first: a hash without fields is gone, and with it when it expires
+    redis.call('HSET', key, 'seen', seen) -- first: Redis deletes a hash without fields, and its expiry with it
     redis.call('HDEL', key, unpack(lapsed))
   end
   if state ~= told then

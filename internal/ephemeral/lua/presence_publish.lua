@@ -1,7 +1,6 @@
--- Tells others how users are seen, of those who are still so and of whom they
--- were not told.
+-- Publishes the states of users that are still true and were not published.
 -- KEYS: the shard's due list, the channel, each user's hash
--- ARGV: for each user: id, state, what to publish
+-- ARGV: per user: id, state, what to publish
 for i = 3, #KEYS do
   local key, at = KEYS[i], 3 * (i - 3)
   local state, seen, told, change, lapsed = look(key)

@@ -1,8 +1,9 @@
--- Stores a stealth message and publishes it; nothing when its Idempotency-Key is
--- known or the conversation has too many alive.
+-- Stores a stealth message and publishes it, unless its Idempotency-Key is known or
+-- the conversation has too many messages.
 -- KEYS: the conversation's list, the message, the shard's due list, the channel, the idempotency key
--- ARGV: id, author and message, TTL in ms, due member, the most alive, what to publish, what is answered ("" without a key), its TTL in ms
--- Returns "" when stored, "full", or what was answered the first time.
+-- ARGV: id, author and message, TTL in ms, due member, maximum number of messages, what to publish,
+--       the answer to keep ("" without a key), its TTL in ms
+-- Returns "" if stored, "full", or the answer of the first attempt.
 if ARGV[7] ~= '' then
   local answered = redis.call('GET', KEYS[5])
   if answered then

@@ -1,7 +1,7 @@
--- Tells of stealth messages that have expired.
+-- Publishes stealth_gone for messages that have expired.
 -- KEYS: the shard's due list, the channel
--- ARGV: the most to tell of
--- Returns how many ms it is until the next is due; -1 when there is none.
+-- ARGV: maximum number of messages
+-- Returns the ms until the next one expires; -1 if there is none.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])

@@ -1,6 +1,6 @@
 -- Reads the presence of users.
 -- KEYS: each user's hash
--- Returns for each: state, last seen (ms), what others were told.
+-- Returns per user: state, last seen (ms), published state.
 local found = {}
 for _, key in ipairs(KEYS) do
   local state, seen, told = look(key)

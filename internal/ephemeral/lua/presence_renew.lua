@@ -1,7 +1,7 @@
--- Takes a node's word for its users.
+-- Renews a node's presence leases.
 -- KEYS: the shard's due list, each user's hash
--- ARGV: the node, how long to remember who is gone (ms); then for each user: id, state, for how long it counts (ms)
--- Returns for each user whom others were told otherwise: id, state, last seen (ms).
+-- ARGV: the node, how long to keep when a user was last seen (ms); then per user: id, state, life of the lease (ms)
+-- Returns per user whose published state differs: id, state, last seen (ms).
 local changed = {}
 for i = 2, #KEYS do
   local key, at = KEYS[i], 3 * (i - 2) + 2

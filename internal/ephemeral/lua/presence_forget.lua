@@ -1,8 +1,7 @@
--- Forgets a user's presence, but for what others were told, if that is to be
--- taken back.
+-- Deletes a user's presence, except the published state if it has to be revoked.
 -- KEYS: the shard's due list, the user's hash
--- ARGV: user, for how long to keep what others were told (ms)
--- Returns 1 when it is to be taken back, else 0.
+-- ARGV: user, how long to keep the published state (ms)
+-- Returns 1 if it has to be revoked, else 0.
 local told = tonumber(redis.call('HGET', KEYS[2], 'told') or 0)
 redis.call('DEL', KEYS[2])
 if told == 0 then

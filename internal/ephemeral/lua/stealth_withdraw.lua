@@ -1,7 +1,7 @@
--- Takes a stealth message back, if it is its author's.
+-- Withdraws a stealth message of its author.
 -- KEYS: the conversation's list, the message, the shard's due list, the channel
 -- ARGV: id, author, due member, what to publish
--- Returns "" when it is gone, now or before, and "other" when it is another's.
+-- Returns "" if the message does not exist any more, and "other" if it has another author.
 local stored = redis.call('GET', KEYS[2])
 if not stored then
   return ''
