@@ -165,7 +165,7 @@ func TestRedisOutage(t *testing.T) {
 	requireCalm := func(t *testing.T, from int) {
 		t.Helper()
 		require.Len(t, o.log.Since(from, "stealth messages, typing and presence are unavailable"), 1)
-		require.Len(t, o.log.Since(from, "the ephemeral lane goes on"), 1)
+		require.Len(t, o.log.Since(from, "stealth messages, typing and presence are available"), 1)
 		require.LessOrEqual(t, len(o.log.Since(from, "level=WARN")), 2, "one of the lane and one of the limits")
 		require.Empty(t, o.log.Since(from, "level=ERROR"))
 	}

@@ -131,8 +131,8 @@ func TestOutage(t *testing.T) {
 		require.False(t, s.Away())
 		allReceived(t)
 	})
-	require.Equal(t, 2, len(logged.Since(0, "does not answer")), "once an outage")
-	require.Equal(t, 2, len(logged.Since(0, "goes on")), "once an outage")
+	require.Len(t, logged.Since(0, "does not answer"), 2, "once an outage")
+	require.Len(t, logged.Since(0, "goes on"), 2, "once an outage")
 }
 
 // shortenQuiet lets a test detect a Redis that hangs sooner.
@@ -152,29 +152,29 @@ func TestCheckServers(t *testing.T) {
 		require.NoError(t, ctx.Err())
 		return logged
 	}
-	const disk, silent = "writes to its disk", "does not tell"
+	const disk, silent = "writes to its disk, so", "does not report"
 	t.Run("logs nothing for one without persistence", func(t *testing.T) {
 		require.Zero(t, len(check(t, private(t, t.TempDir()).URL()).Since(0, "")))
 	})
 	t.Run("warns of snapshots", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "save 3600 1 300 100").URL())
-		require.Equal(t, 1, len(logged.Since(0, `snapshots="3600 1 300 100" append_only_file=false`)))
-		require.Equal(t, 1, len(logged.Since(0, disk)))
-		require.Equal(t, 1, len(logged.Since(0, "level=WARN")))
+		require.Len(t, logged.Since(0, `snapshots="3600 1 300 100" append_only_file=false`), 1)
+		require.Len(t, logged.Since(0, disk), 1)
+		require.Len(t, logged.Since(0, "level=WARN"), 1)
 	})
 	t.Run("warns of the append-only file", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "appendonly yes").URL())
-		require.Equal(t, 1, len(logged.Since(0, `snapshots="" append_only_file=true`)))
-		require.Equal(t, 1, len(logged.Since(0, disk)))
+		require.Len(t, logged.Since(0, `snapshots="" append_only_file=true`), 1)
+		require.Len(t, logged.Since(0, disk), 1)
 	})
 	t.Run("logs that a server refuses to be checked", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "rename-command CONFIG nothing").URL())
-		require.Equal(t, 1, len(logged.Since(0, silent)))
-		require.Equal(t, 1, len(logged.Since(0, "level=INFO")))
+		require.Len(t, logged.Since(0, silent), 1)
+		require.Len(t, logged.Since(0, "level=INFO"), 1)
 		logged = check(t, private(t, t.TempDir(), "user default on nopass ~* &* +@all -config").URL())
-		require.Equal(t, 1, len(logged.Since(0, silent)))
+		require.Len(t, logged.Since(0, silent), 1)
 		logged = check(t, private(t, t.TempDir(), "rename-command CONFIG nothing", "appendonly yes").URL())
-		require.Equal(t, 1, len(logged.Since(0, "append_only_file=true")), "INFO tells that much")
+		require.Len(t, logged.Since(0, "append_only_file=true"), 1, "INFO reports it")
 	})
 	t.Run("waits for an unavailable server", func(t *testing.T) {
 		dir := t.TempDir()
@@ -185,7 +185,7 @@ func TestCheckServers(t *testing.T) {
 		go func() { done <- s.CheckServers(t.Context()) }()
 		private(t, dir, "appendonly yes")
 		require.NoError(t, <-done)
-		require.Equal(t, 1, len(logged.Since(0, disk)))
+		require.Len(t, logged.Since(0, disk), 1)
 	})
 	t.Run("ends with its context", func(t *testing.T) {
 		s, _ := storeAt(t, "unix:///nonexistent/redis.sock")
@@ -196,6 +196,6 @@ func TestCheckServers(t *testing.T) {
 	t.Run("warns of each server of a cluster", func(t *testing.T) {
 		s, logged := storeInCluster(t, testkit.RedisClusterURL(t, "appendonly yes"))
 		require.NoError(t, s.CheckServers(t.Context()))
-		require.Equal(t, 3, len(logged.Since(0, disk)))
+		require.Len(t, logged.Since(0, disk), 3)
 	})
 }

@@ -20,8 +20,8 @@ func newID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7())) }
 // lane is a store for a test, and everything that it publishes.
 type lane struct {
 	*Store
-	t     *testing.T
-	rdb   *redis.Client
+	t        *testing.T
+	rdb      *redis.Client
 	received chan Message
 }
 
