@@ -146,7 +146,7 @@ func TestTakenPort(t *testing.T) {
 	require.NoError(t, err)
 	folder := t.TempDir()
 	err = run(t.Context(), []string{"ping", "dev", "--data", folder, "--addr", "127.0.0.1:" + port}, t.Output(), t.Output())
-	require.ErrorContains(t, err, "port "+port+" is taken")
+	require.ErrorContains(t, err, "port "+port+" is in use")
 	require.ErrorContains(t, err, "--addr")
 	require.NoFileExists(t, folder+"/lock", "nothing is started for a port that is taken")
 }
