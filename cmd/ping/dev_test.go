@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"ping/internal/e2e/harness"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,8 +20,7 @@ import (
 // shell does, and returns it when it serves, with where.
 func startDev(t *testing.T, folder string) (dev *exec.Cmd, base string) {
 	t.Helper()
-	dev = exec.Command(os.Args[0], "dev", "--data", folder, "--addr", "127.0.0.1:0")
-	dev.Env = append(os.Environ(), runMain+"=yes")
+	dev = harness.Command(t, "dev", "--data", folder, "--addr", "127.0.0.1:0")
 	dev.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dev.Stderr = t.Output()
 	out, err := dev.StdoutPipe()
@@ -37,7 +37,7 @@ func startDev(t *testing.T, folder string) (dev *exec.Cmd, base string) {
 			base = strings.TrimSpace(where)
 		}
 		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
-			require.Equal(t, http.StatusOK, (&client{base: base}).call(t, "GET", "/readyz", nil).status)
+			require.Equal(t, http.StatusOK, (&harness.Client{Base: base}).Call(t, "GET", "/readyz", nil).Status)
 			return dev, base
 		}
 	}
@@ -62,11 +62,11 @@ func partsOf(t *testing.T, folder string) (pids []int) {
 func isEnded(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
 
 func TestDev(t *testing.T) {
-	clearSettings(t)
+	harness.ClearSettings(t)
 	folder := filepath.Join(t.TempDir(), "data")
 
 	dev, base := startDev(t, folder)
-	register(t, base, "ada")
+	harness.Register(t, base, "ada")
 	env, err := os.ReadFile(filepath.Join(folder, "env"))
 	require.NoError(t, err)
 	require.Contains(t, string(env), "PING_LIMITS='off'", "one more node takes as much")
@@ -79,13 +79,13 @@ func TestDev(t *testing.T) {
 	}
 
 	dev, base = startDev(t, folder)
-	logIn(t, base, "ada")
+	harness.LogIn(t, base, "ada")
 	pids = partsOf(t, folder)
 	require.NoError(t, dev.Process.Kill())
 	require.Error(t, dev.Wait())
 
 	dev, base = startDev(t, folder)
-	logIn(t, base, "ada")
+	harness.LogIn(t, base, "ada")
 	for _, pid := range pids {
 		require.Eventually(t, func() bool { return isEnded(pid) }, 20*time.Second, 10*time.Millisecond)
 	}
@@ -94,7 +94,7 @@ func TestDev(t *testing.T) {
 }
 
 func TestDevTellsThatAPartEnded(t *testing.T) {
-	clearSettings(t)
+	harness.ClearSettings(t)
 	folder := filepath.Join(t.TempDir(), "data")
 	dev, _ := startDev(t, folder)
 	redis := partsOf(t, folder)[1]

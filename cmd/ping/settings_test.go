@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"os"
+	"ping/internal/e2e/harness"
 	"ping/internal/node"
 	"strings"
 	"testing"
@@ -12,17 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clearSettings keeps the settings of whoever runs the tests out of them.
-func clearSettings(t *testing.T) {
-	t.Helper()
-	for _, s := range node.Settings {
-		t.Setenv(s.Env, "") // restores it at the end
-		require.NoError(t, os.Unsetenv(s.Env))
-	}
-}
-
 func TestServeSettings(t *testing.T) {
-	clearSettings(t)
+	harness.ClearSettings(t)
 	good := map[string]string{
 		"DATABASE_URL": "postgres://user@localhost/ping",
 		"REDIS_URL":    "redis://localhost",
@@ -105,7 +96,7 @@ func TestServeSettings(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Run("documents every setting and shows no secret", func(t *testing.T) {
-		clearSettings(t)
+		harness.ClearSettings(t)
 		t.Setenv("JWT_SECRET", "a secret in the environment")
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), []string{"ping", "serve", "--help"}, &out, &out))
@@ -118,7 +109,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
-	clearSettings(t)
+	harness.ClearSettings(t)
 	for args, reason := range map[string]string{
 		"nonsense":                `no command "nonsense"`,
 		"serve --nonsense":        "ping serve --help",
@@ -138,7 +129,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestTakenPort(t *testing.T) {
-	clearSettings(t)
+	harness.ClearSettings(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
