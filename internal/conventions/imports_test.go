@@ -54,7 +54,9 @@ func TestImportDirections(t *testing.T) {
 
 // isWiring reports whether a package is the wiring or the tests' harness, which
 // only programs and tests import.
-func isWiring(path string) bool { return path == "internal/node" || strings.HasPrefix(path, "internal/e2e") }
+func isWiring(path string) bool {
+	return path == "internal/node" || strings.HasPrefix(path, "internal/e2e")
+}
 
 // TestArrowsWithin checks the imports of packages that belong together.
 func TestArrowsWithin(t *testing.T) {
