@@ -131,8 +131,8 @@ func TestOutage(t *testing.T) {
 		require.False(t, s.Away())
 		allReceived(t)
 	})
-	require.Len(t, logged.Since(0, "does not answer"), 2, "once an outage")
-	require.Len(t, logged.Since(0, "goes on"), 2, "once an outage")
+	require.Len(t, logged.Since(0, "does not answer"), 2, "once per outage")
+	require.Len(t, logged.Since(0, "redis answers"), 2, "once per outage")
 }
 
 // shortenQuiet lets a test detect a Redis that hangs sooner.
