@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 
 	"github.com/urfave/cli/v3"
@@ -24,10 +23,13 @@ func serveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			logger := slog.New(slog.NewJSONHandler(cmd.Root().ErrWriter, &slog.HandlerOptions{Level: cfg.LogLevel}))
+			logger := node.JSONLogger(cmd.Root().ErrWriter, cfg.LogLevel)
 			listeners, err := node.Listen(cfg)
 			if err != nil {
 				return err
+			}
+			if err := node.AwaitPostgres(ctx, cfg, logger); err != nil {
+				return errors.Join(err, listeners.Close())
 			}
 			if err := migrations.Check(ctx, cfg.DatabaseURL); err != nil {
 				return errors.Join(err, listeners.Close())

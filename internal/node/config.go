@@ -31,6 +31,7 @@ type Config struct {
 	Proxies     []*net.IPNet  // whose X-Forwarded-For is believed
 	Drain       time.Duration // how long clients are given to leave at the end
 
+	StartTimeout  time.Duration // how long to wait for Postgres at the start
 	DatabaseConns int
 	StateCache    int          // MiB
 	Limits        limits.Rates // nil: off
@@ -100,6 +101,12 @@ var Settings = []Setting{
 	{"drain", "PING_DRAIN", "5s", CategoryServing, "the `time` over which clients are sent elsewhere when the node ends", func(cfg *Config, text string) (err error) {
 		if cfg.Drain, err = time.ParseDuration(text); err != nil || cfg.Drain < 0 {
 			return fmt.Errorf("is %q, not a time such as 5s", text)
+		}
+		return nil
+	}},
+	{"start-timeout", "PING_START_TIMEOUT", "60s", CategoryServing, "the `time` to wait for Postgres at the start", func(cfg *Config, text string) (err error) {
+		if cfg.StartTimeout, err = time.ParseDuration(text); err != nil || cfg.StartTimeout < 0 {
+			return fmt.Errorf("is %q, not a time such as 60s", text)
 		}
 		return nil
 	}},
