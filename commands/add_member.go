@@ -24,8 +24,7 @@ type memberOutput struct {
 	Body web.Member
 }
 
-// addMember makes a user a member: 201, or 200 with the role he has when he
-// was one already.
+// addMember makes a user a member: 201, or 200 with the present role of a member.
 func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOutput, error) {
 	add := domain.AddMember{Actor: web.CallerFrom(ctx).UserID, UserID: in.Body.UserID, Role: domain.RoleMember}
 	if in.Body.Role != nil {

@@ -25,9 +25,9 @@ type Config struct {
 	// BcryptCost is the work factor of password hashes (10). Each step doubles
 	// the time that a login takes, and that a thief of the table needs.
 	BcryptCost int
-	// MarkerInterval is the least time between two read markers that a user
-	// leaves in one conversation on this node (1 s): those that come sooner wait,
-	// and the greatest of them stands for all.
+	// MarkerInterval is the minimum time between two read markers of a user in one
+	// conversation on this node (1 s): earlier ones wait, and only the greatest of
+	// them is stored.
 	MarkerInterval time.Duration
 }
 
@@ -39,9 +39,9 @@ type Reads struct {
 	Message      func(ctx context.Context, user, conversation, message domain.ID, at eventlog.At) (web.Message, error)
 }
 
-// LimitLogin refuses a login to an account, known or not, that was tried too
-// often of late, wherever from. That leaves a thief few passwords to try, at
-// the price that he can keep the owner from logging in for as long as he tries.
+// LimitLogin refuses a login to an account, known or not, after too many recent
+// attempts from any address. An attacker can then try few passwords, but can also
+// keep the owner from logging in meanwhile.
 type LimitLogin func(ctx context.Context, email string) error
 
 // commands is what the handlers share.

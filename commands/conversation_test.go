@@ -32,7 +32,7 @@ func TestCreateDirect(t *testing.T) {
 	n := s.start()
 	ann, bob := n.person(t, "ann"), n.person(t, "bob")
 
-	t.Run("both get the same one, whoever begins", func(t *testing.T) {
+	t.Run("both users get the same conversation", func(t *testing.T) {
 		r := createRequest(ann, "direct", "", bob.ID)
 		r.key = "k"
 		first := n.do(t, r).is(http.StatusCreated)
@@ -155,7 +155,7 @@ func TestMembers(t *testing.T) {
 		n.do(t, removeRequest(ann, crew, cat.ID)).is(http.StatusNoContent)
 		n.do(t, sendRequest(cat, crew, "", "hello")).refused(404, "conversation_not_found")
 	})
-	t.Run("removing whom nobody knows changes nothing", func(t *testing.T) {
+	t.Run("removing an unknown user changes nothing", func(t *testing.T) {
 		before := len(n.events(t, crew))
 		n.do(t, removeRequest(ann, crew, cat.ID)).is(http.StatusNoContent)
 		require.Len(t, n.events(t, crew), before)

@@ -69,9 +69,8 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 	return &conversationOutput{Status: http.StatusCreated, Written: written(done), Body: conversation}, nil
 }
 
-// reserveKey refuses a key that the caller has used for another creation. What
-// is created may be in another stream each time, so it is his own stream that
-// remembers the request.
+// reserveKey refuses a key that the caller has used for another creation. Creations
+// are in different streams, so the caller's own stream stores the request.
 func (c *commands) reserveKey(ctx context.Context, user domain.ID, key string, request [][]byte) error {
 	if key == "" {
 		return nil

@@ -28,8 +28,8 @@ func newDirects(log *eventlog.Log) *directs {
 	return &directs{log: log, pairs: pairs}
 }
 
-// blocked reports whether the conversation is a direct one of the user's and
-// another's one of whom has blocked the other.
+// blocked reports whether the conversation is a direct one in which a member has
+// blocked the other.
 func (d *directs) blocked(ctx context.Context, conversation, user domain.ID) (bool, error) {
 	pair, ok := d.pairs.Get(conversation)
 	if !ok {

@@ -1,8 +1,7 @@
-// Package commands holds everything that changes something: one file a
-// command. A command checks its request, asks the domain to decide in the
-// lane of the stream, and answers from the events that came of it. So a retry
-// under the same Idempotency-Key, which gets the same events, gets the same
-// answer.
+// Package commands holds everything that changes something: one file per command.
+// A command checks its request, has the domain decide in the lane of the stream,
+// and answers from the resulting events. So a retry under the same Idempotency-Key,
+// which results in the same events, has the same answer.
 //
 // Decisions never lean on a read model. What a decision needs beyond the
 // stream's state (is this a user? is that a message of this conversation?)

@@ -21,9 +21,9 @@ type eraseUserInput struct {
 	}
 }
 
-// eraseUser erases the caller. When it answers, he cannot come back: his
-// credentials and sessions are gone, and what is left of him is being removed,
-// see internal/erasure. A retry finds no credentials.
+// eraseUser erases the caller. When it answers, their credentials and sessions are
+// deleted, and their data is being removed, see internal/erasure. A retry finds no
+// credentials.
 func (c *commands) eraseUser(ctx context.Context, in *eraseUserInput) (*writtenOutput, error) {
 	user := web.CallerFrom(ctx).UserID
 	if err := c.limitLogin(ctx, user.String()); err != nil {
@@ -57,10 +57,10 @@ func (c *commands) eraseUser(ctx context.Context, in *eraseUserInput) (*writtenO
 	return &writtenOutput{web.WrittenAt(at.String(), false)}, nil
 }
 
-// tellErased lets all nodes refuse the user's access tokens and close his
-// sockets. Without Redis the others learn it from Postgres.
+// tellErased makes all nodes refuse the user's access tokens and close their
+// sockets. Without Redis, the other nodes read it from Postgres.
 func (c *commands) tellErased(ctx context.Context, user domain.ID) {
-	// Also when the client has hung up by now.
+	// Even if the client has disconnected.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := c.endings.TellUser(ctx, user); err != nil {
@@ -68,7 +68,7 @@ func (c *commands) tellErased(ctx context.Context, user domain.ID) {
 	}
 }
 
-// passwordHash returns a user's; "" when he has no credentials.
+// passwordHash returns the hash of a user's password; "" without credentials.
 func (i *identities) passwordHash(ctx context.Context, user domain.ID) (hash string, err error) {
 	err = i.pool.QueryRow(ctx, `SELECT password_hash FROM identity.credentials WHERE user_id = $1`, [16]byte(user)).Scan(&hash)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -77,9 +77,9 @@ func (i *identities) passwordHash(ctx context.Context, user domain.ID) (hash str
 	return hash, nil
 }
 
-// erase deletes a user's credentials, and all that refers to them, and asks for
-// the rest of him to be erased: both or neither. false when his password is
-// another by now, or he is gone.
+// erase deletes a user's credentials and what refers to them, and requests the
+// erasure of the rest: both or neither. It returns false if the password has
+// changed meanwhile, or the user has no credentials.
 func (i *identities) erase(ctx context.Context, user domain.ID, passwordHash string) (bool, error) {
 	tag, err := i.pool.Exec(ctx, `
 WITH gone AS (

@@ -61,7 +61,7 @@ SELECT finished_at IS NOT NULL, NOT EXISTS (SELECT FROM identity.credentials c W
 			if a.status == http.StatusAccepted {
 				accepted++
 			} else {
-				a.is(http.StatusUnauthorized) // by his token or by his password, whichever went first
+				a.is(http.StatusUnauthorized) // refused by the token or the password, whichever was deleted first
 			}
 		}
 		require.Equal(t, 1, accepted)

@@ -89,11 +89,11 @@ func TestChangeRole(t *testing.T) {
 		n.do(t, roleRequest(ann, direct, bob.ID, "reader")).refused(422, "direct_is_fixed")
 		require.Equal(t, before, n.events(t, crew))
 	})
-	t.Run("steps down by himself", func(t *testing.T) {
+	t.Run("lowers their own role", func(t *testing.T) {
 		n.do(t, roleRequest(cat, crew, cat.ID, "reader")).is(http.StatusOK)
 		n.do(t, sendRequest(cat, crew, "", "hello")).refused(403, "forbidden")
 	})
-	t.Run("hands the ownership over, once", func(t *testing.T) {
+	t.Run("transfers the ownership, once", func(t *testing.T) {
 		a := n.once(t, crew, roleRequest(ann, crew, bob.ID, "owner"), roleRequest(ann, crew, cat.ID, "owner")).is(http.StatusOK)
 		require.Equal(t, web.Member{UserID: bob.ID, Role: domain.RoleOwner}, into[web.Member](a))
 		types := n.events(t, crew)
@@ -132,10 +132,10 @@ func TestCreationKey(t *testing.T) {
 	require.JSONEq(t, string(first.body), string(again.body))
 	n.do(t, keyed(createRequest(ann, "direct", "", cat.ID))).refused(409, "idempotency_key_reused")
 	n.do(t, keyed(createRequest(ann, "group", "crew", bob.ID))).refused(409, "idempotency_key_reused")
-	n.do(t, keyed(createRequest(bob, "direct", "", cat.ID))).is(http.StatusCreated) // his keys are his own
+	n.do(t, keyed(createRequest(bob, "direct", "", cat.ID))).is(http.StatusCreated) // keys belong to a user
 }
 
-// TestManyReactions: one member has so many reactions on a message and no more.
+// TestManyReactions: a member has a limited number of reactions on a message.
 func TestManyReactions(t *testing.T) {
 	n := newSystem(t).start()
 	ann, bob := n.person(t, "ann"), n.person(t, "bob")

@@ -17,10 +17,10 @@ import (
 const handleChanges = 4
 
 // changeHandle claims a handle before the event says that the user has it, and
-// lets go of his others afterwards: at no moment do two users have the same.
-// One change of a user's is made at a time, on whichever nodes: what he holds
-// beside the handle that his stream names is then left from a change that was
-// refused or that a crash interrupted, and nobody needs it.
+// releases the user's other handles afterwards: two users never have the same one.
+// Changes of a user are serialized over all nodes. Therefore a handle other than
+// the one in the user's stream is left from a change that was refused or
+// interrupted, and can be released.
 func (c *commands) changeHandle(ctx context.Context, user domain.ID, handle string, change func(free bool) (eventlog.Result, error)) (done eventlog.Result, err error) {
 	unlock, err := c.identities.lockHandles(ctx, user)
 	if err != nil {

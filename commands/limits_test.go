@@ -148,11 +148,11 @@ func TestLimits(t *testing.T) {
 }
 
 func TestClientAddress(t *testing.T) {
-	// exhaust uses up the one login an hour of the address that the node takes
-	// the request to come from.
+	// exhaust uses the one login per hour of the address that the node attributes to
+	// the request.
 	exhaust := func(t *testing.T, n *node, addresses string) { n.do(t, from(addresses, loginAnyone())).is(401) }
 
-	t.Run("is not what anyone says who is no proxy", func(t *testing.T) {
+	t.Run("is not what a client other than a proxy claims", func(t *testing.T) {
 		n := limited(t, "login=1/h", "10.0.0.0/8") // and loopback, which the test comes from, is none
 		exhaust(t, n, "203.0.113.1")
 		for _, lie := range []string{"203.0.113.2", "10.0.0.1", "203.0.113.3, 10.0.0.1", "?", ""} {

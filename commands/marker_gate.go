@@ -26,7 +26,7 @@ type markerWindow struct {
 	waiting  int
 	ended    chan struct{} // the interval is over: the greatest may pass
 	led      bool          // someone passes for all
-	settled  chan struct{} // he has
+	settled  chan struct{} // closed then
 }
 
 func newMarkerGate(interval time.Duration) *markerGate {

@@ -41,7 +41,7 @@ func TestMentions(t *testing.T) {
 			require.ElementsMatch(t, want, sent.Mentions, "%q", body)
 		}
 	}
-	t.Run("a retry answers whom it mentioned then", func(t *testing.T) {
+	t.Run("a retry answers the mentions of the first attempt", func(t *testing.T) {
 		r := sendRequest(ann, crew, "k", "@bob @cat")
 		first := n.do(t, r).is(http.StatusCreated)
 		require.Equal(t, []domain.ID{bob.ID, cat.ID}, into[web.Message](first).Mentions)

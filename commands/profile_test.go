@@ -19,7 +19,7 @@ func handleRequest(by person, handle string) request {
 	return profileRequest(by, map[string]any{"handle": handle})
 }
 
-// handles are those that a user holds beside the log.
+// handles returns the handles of a user in identity.handles.
 func (s *system) handles(user domain.ID) (handles []string) {
 	s.t.Helper()
 	require.NoError(s.t, s.pool.QueryRow(s.t.Context(), `
@@ -152,8 +152,8 @@ func TestHandles(t *testing.T) {
 	})
 }
 
-// TestHandlesOfOneUser: he changes his mind several times at once. What his
-// profile says in the end is his, and nothing else.
+// TestHandlesOfOneUser changes a user's handle several times at once. In the end the
+// user has exactly the handle in their profile.
 func TestHandlesOfOneUser(t *testing.T) {
 	s := newSystem(t)
 	n, other := s.start(), s.start()
@@ -189,7 +189,7 @@ func TestHandleAfterACrash(t *testing.T) {
 	require.Equal(t, []string{"lost"}, s.handles(ann.ID))
 	n.do(t, handleRequest(bob, "old")).is(http.StatusOK)
 
-	// What he claimed in vain is free when he takes another.
+	// A handle from a failed claim is released with the next change.
 	_, err = s.pool.Exec(t.Context(), `INSERT INTO identity.handles (handle, user_id) VALUES ('vain', $1)`, [16]byte(ann.ID))
 	require.NoError(t, err)
 	n.do(t, handleRequest(ann, "other")).is(http.StatusOK)

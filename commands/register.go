@@ -22,7 +22,7 @@ type registerInput struct {
 	}
 }
 
-// register makes a user and logs him in.
+// register makes a user and logs them in.
 func (c *commands) register(ctx context.Context, in *registerInput) (*sessionOutput, error) {
 	email, err := normalEmail(in.Body.Email)
 	if err != nil {

@@ -60,8 +60,8 @@ func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*mess
 	return &messageOutput{Written: written(done), Body: sentMessage(done.Events[0], sent)}, nil
 }
 
-// address finds out whom the message mentions, and whether one of the two of a
-// direct conversation has blocked the other.
+// address looks up the mentioned users, and whether a member of a direct
+// conversation has blocked the other.
 func (c *commands) address(ctx context.Context, conversation domain.ID, send *domain.SendMessage) (err error) {
 	if handles := domain.Handles(send.Body); len(handles) > 0 {
 		if send.Mentions, err = c.identities.byHandles(ctx, handles); err != nil {

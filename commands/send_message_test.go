@@ -99,7 +99,7 @@ func TestSendMessage(t *testing.T) {
 		r.header = http.Header{"Content-Type": {"text/plain"}}
 		n.do(t, r).refused(415, "unsupported_media_type")
 	})
-	t.Run("refuses someone outside, whatever he asks", func(t *testing.T) {
+	t.Run("refuses an outsider, whatever they send", func(t *testing.T) {
 		n.do(t, sendRequest(eve, crew, "", "hello")).refused(404, "conversation_not_found")
 		n.do(t, sendRequest(eve, domain.ID(uuid.New()), "", "hello")).refused(404, "conversation_not_found")
 		r := sendRequest(eve, crew, "", "")

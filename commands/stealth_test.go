@@ -79,7 +79,7 @@ func TestStealth(t *testing.T) {
 	t.Run("is refused where messages are, at once on every node", func(t *testing.T) {
 		n.do(t, stealthRequest(eve, crew, "", psst)).refused(404, "conversation_not_found")
 		n.do(t, stealthRequest(eve, domain.ID(uuid.New()), "", psst)).refused(404, "conversation_not_found")
-		other.do(t, stealthRequest(bob, crew, "", psst)).is(http.StatusCreated) // the other node knows him as a member
+		other.do(t, stealthRequest(bob, crew, "", psst)).is(http.StatusCreated) // the other node has cached the membership
 		n.do(t, request{method: "DELETE", path: "/v1/conversations/" + crew.String() + "/members/" + bob.ID.String(), token: ann.Token}).is(http.StatusNoContent)
 		other.do(t, stealthRequest(bob, crew, "", psst)).refused(404, "conversation_not_found")
 		other.do(t, typingRequest(bob, crew)).refused(404, "conversation_not_found")

@@ -140,12 +140,12 @@ func (c *Conversation) ChangeRole(cmd ChangeRole) ([]Event, error) {
 	return events, nil
 }
 
-// EraseMember asks to end all that a person who is being erased had here. The
-// caller has made sure that he is or was a member.
+// EraseMember asks to end the membership of a user who is being erased. The caller
+// has verified that they are or were a member.
 type EraseMember struct{ UserID ID }
 
-// EraseMember decides the command of that name. Of a direct conversation he
-// stays one of the two, for the other's sake.
+// EraseMember decides the command of that name. In a direct conversation the user
+// stays a member, for the sake of the other one.
 func (c *Conversation) EraseMember(cmd EraseMember) ([]Event, error) {
 	if c.Erased[cmd.UserID] {
 		return nil, nil

@@ -7,7 +7,7 @@ type MessageSent struct {
 	Body      string `json:"body"`
 	ReplyTo   ID     `json:"reply_to,omitzero"`
 	Mentions  []ID   `json:"mentions,omitempty"` // members, resolved when it was sent
-	Erased    bool   `json:"erased,omitempty"`   // its author was erased, and the body with him
+	Erased    bool   `json:"erased,omitempty"`   // its author was erased, and the body with them
 }
 
 func (MessageSent) Type() string   { return "message.sent" }
@@ -39,10 +39,10 @@ type MessageDeleted struct{ MessageRef }
 func (MessageDeleted) Type() string   { return "message.deleted" }
 func (MessageDeleted) Decisive() bool { return false }
 
-// Message is what deciding about a message needs, read from the log by the
-// message's id. It may be outdated when the decision is stored: another node
-// may delete the message at the same moment. So whoever folds the log lets the
-// deletion win, and everything else that is said of a message sets what it says.
+// Message is what decisions need of a message, read from the log by its id. It may
+// be outdated when the decision is stored: another node may delete the message at
+// the same moment. So code that folds the log lets the deletion win, and every
+// other event about a message sets a state.
 type Message struct {
 	MessageRef
 	Author  ID
@@ -86,7 +86,7 @@ type EditMessage struct {
 	Blocked bool
 }
 
-// EditMessage decides the command of that name: everyone edits what is his own.
+// EditMessage decides the command of that name: authors edit their own messages.
 func (c *Conversation) EditMessage(cmd EditMessage) ([]Event, error) {
 	if _, err := c.writer(cmd.Actor, cmd.Blocked); err != nil {
 		return nil, err
@@ -114,8 +114,8 @@ type DeleteMessage struct {
 	Message Message
 }
 
-// DeleteMessage decides the command of that name: one's own, and for admins
-// anyone's. Also who may not write to the other may take back what he wrote.
+// DeleteMessage decides the command of that name: authors delete their own messages,
+// admins any. A user who may no longer write may still delete their messages.
 func (c *Conversation) DeleteMessage(cmd DeleteMessage) ([]Event, error) {
 	role, err := c.roleOf(cmd.Actor)
 	switch m := cmd.Message; {

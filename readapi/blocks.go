@@ -36,7 +36,7 @@ type listBlocksInput struct {
 	Cursor string `query:"cursor" doc:"The next of the previous page."`
 }
 
-// listBlocks lists the users whom the caller has blocked, most recent first. They are few, so they are sorted and not
+// listBlocks lists the users that the caller has blocked, most recent first. They are few, so they are sorted and not
 // indexed by time.
 func (r *reads) listBlocks(ctx context.Context, in *listBlocksInput) (*output[web.Page[web.User]], error) {
 	before := int64(math.MaxInt64)

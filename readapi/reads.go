@@ -108,7 +108,7 @@ func (r *reads) registerUsers(api huma.API) {
 	huma.Register(api, operation("/v1/users/me/unread", "get-unread", "users", "Count unread messages",
 		"Totals over all conversations, for a badge."), r.getUnread)
 	huma.Register(api, operation("/v1/users/me/blocks", "list-blocks", "users", "List blocked users",
-		"The users whom the caller has blocked, most recent first.", errCursor), r.listBlocks)
+		"The users that the caller has blocked, most recent first.", errCursor), r.listBlocks)
 	huma.Register(api, operation("/v1/users/{user_id}", "get-user", "users", "Get a user", "", domain.ErrUserNotFound), r.getUser)
 	huma.Register(api, web.Limited(operation("/v1/users", "find-users", "users", "Find users",
 		"Users by the beginning of their display name or handle.", errCursor), limits.Search), r.findUsers)

@@ -29,19 +29,19 @@ const (
 
 // Config tunes Endings. The zero value of each field means its default.
 type Config struct {
-	// ReadEvery is how often Postgres is asked for what has ended, which is
-	// how late a node may learn what it did not hear. Default: 2 s.
+	// ReadEvery is how often revocations are read from Postgres, and so the maximum
+	// delay of one that was not received over Redis. Default: 2 s.
 	ReadEvery time.Duration
 }
 
-// Endings lets every node refuse at once what has ended: sessions, by a logout
-// or a stolen refresh token, and users who are erased.
+// Endings makes every node refuse revoked tokens: those of sessions that ended by a
+// logout or a stolen refresh token, and those of erased users.
 //
-// Whoever ends something commits it to Postgres and then tells it here: this
-// node refuses it before its client is answered, the others when they hear of
-// it over Redis. What is not heard, because Redis is away or the node was not
-// there yet, is read from Postgres, when a node starts and every
-// Config.ReadEvery. So Redis makes it quick, and Postgres makes it certain.
+// A revocation is first committed to Postgres and then reported here: this node
+// refuses the tokens before its client is answered, the others when they receive
+// the revocation over Redis. A node that did not receive it reads it from Postgres,
+// at its start and every Config.ReadEvery. So Redis makes it quick, and Postgres
+// makes it certain.
 type Endings struct {
 	rdb    redis.UniversalClient
 	pool   *pgxpool.Pool
@@ -54,9 +54,9 @@ type Endings struct {
 	readTo time.Time // by Postgres's clock; used by Load alone
 }
 
-// NewEndings lets tokens know what has ended. closeSession and closeUser are
-// called for each session and erased user, from any goroutine, when its tokens
-// are refused already; they close what was opened with them.
+// NewEndings applies revocations to tokens. It calls closeSession and closeUser for
+// each ended session and erased user, from any goroutine, after their tokens are
+// refused; they close the sockets that were opened with them.
 func NewEndings(rdb redis.UniversalClient, pool *pgxpool.Pool, tokens *Tokens, closeSession, closeUser func(domain.ID),
 	cfg Config, logger *slog.Logger) *Endings {
 	if cfg.ReadEvery == 0 {
@@ -68,14 +68,14 @@ func NewEndings(rdb redis.UniversalClient, pool *pgxpool.Pool, tokens *Tokens, c
 // TellSession says that a session has ended. This node refuses it from now on,
 // also when the error is that the others could not be told.
 func (e *Endings) TellSession(ctx context.Context, session domain.ID) error {
-	e.learn(SessionEnded, session)
+	e.apply(SessionEnded, session)
 	return e.publish(ctx, session.String())
 }
 
 // TellUser says that a user is to be erased, as TellSession does of a session.
 // The user's row is in identity.erasures by then.
 func (e *Endings) TellUser(ctx context.Context, user domain.ID) error {
-	e.learn(UserErased, user)
+	e.apply(UserErased, user)
 	return e.publish(ctx, userPrefix+user.String())
 }
 
@@ -88,7 +88,7 @@ func (e *Endings) publish(ctx context.Context, message string) error {
 	return nil
 }
 
-// Run hears and reads what ends, until ctx does.
+// Run receives and reads revocations until ctx ends.
 func (e *Endings) Run(ctx context.Context) error {
 	var listening sync.WaitGroup
 	listening.Go(func() { e.listen(ctx) })
@@ -114,8 +114,8 @@ SELECT now(),
        ARRAY(SELECT id FROM identity.sessions WHERE revoked_at > greatest($1::timestamptz, now() - $2::interval)),
        ARRAY(SELECT user_id FROM identity.erasures WHERE finished_at IS NULL OR finished_at > now() - $2::interval)`
 
-// Load reads what has ended, the first time all that matters. Call it before a
-// node serves, and not beside Run.
+// Load reads revocations, the first time all that matter. Call it before a node
+// serves, and not while Run runs.
 func (e *Endings) Load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
@@ -126,17 +126,17 @@ func (e *Endings) Load(ctx context.Context) error {
 	}
 	e.readTo = now
 	for _, id := range sessions {
-		e.learn(SessionEnded, id)
+		e.apply(SessionEnded, id)
 	}
 	for _, id := range users {
-		e.learn(UserErased, id)
+		e.apply(UserErased, id)
 	}
 	e.tokens.revoked.forget(e.tokens.now())
 	return nil
 }
 
-// listen learns what other nodes tell. A lost connection to Redis is made anew;
-// what is told meanwhile is read.
+// listen receives the revocations of other nodes. It reconnects to Redis after an
+// error; revocations that it missed are read from Postgres.
 func (e *Endings) listen(ctx context.Context) {
 	sub := e.rdb.Subscribe(ctx, endingsChannel)
 	defer sub.Close()
@@ -149,25 +149,25 @@ func (e *Endings) listen(ctx context.Context) {
 			if !ok {
 				return
 			}
-			e.hear(m.Payload)
+			e.receive(m.Payload)
 		}
 	}
 }
 
-// hear passes over what it does not understand: a newer node may tell more.
-func (e *Endings) hear(message string) {
+// receive ignores messages that it does not know, which a newer node may publish.
+func (e *Endings) receive(message string) {
 	ending, id := SessionEnded, message
 	if user, ok := strings.CutPrefix(message, userPrefix); ok {
 		ending, id = UserErased, user
 	}
 	if parsed, err := domain.ParseID(id); err == nil {
-		e.learn(ending, parsed)
+		e.apply(ending, parsed)
 	}
 }
 
-// learn refuses first and closes then: what is opened in between is closed by
-// whoever opens it, who asks Tokens.Ended once it can be closed.
-func (e *Endings) learn(ending Ending, id domain.ID) {
+// apply first refuses tokens and then closes sockets. A socket that opens in between
+// asks Tokens.Ended once it can be closed, and closes itself.
+func (e *Endings) apply(ending Ending, id domain.ID) {
 	if !e.tokens.revoked.add(ending, id, e.tokens.now()) {
 		return
 	}

@@ -77,8 +77,8 @@ func openSession(t *testing.T, pool *pgxpool.Pool) (user, session domain.ID) {
 
 const revokeSQL = `UPDATE identity.sessions SET revoked_at = now() WHERE id = $1`
 
-// TestEndingsTell: what one node ends the others hear of over Redis. Nothing is
-// in Postgres here.
+// TestEndingsTell: the other nodes receive a node's revocations over Redis. Postgres
+// has none in this test.
 func TestEndingsTell(t *testing.T) {
 	rdb, pool := testkit.Redis(t), testkit.Pool(t)
 	one, other := newEnder(t, rdb, pool, time.Hour).start(), newEnder(t, rdb, pool, time.Hour).start()

@@ -27,11 +27,10 @@ var ErrTicketInvalid = &domain.Error{Kind: domain.Unauthenticated, Code: "ticket
 
 // ErrTicketsUnavailable says that Redis, where tickets are, does not answer.
 var ErrTicketsUnavailable = &domain.Error{Kind: domain.Unavailable, Code: "tickets_unavailable",
-	Message: "Tickets are away for the moment; try again shortly. Who can send a header opens the stream with the access token."}
+	Message: "Tickets are temporarily unavailable. Retry, or authenticate with the Authorization header."}
 
-// Tickets are given to browsers, whose WebSockets cannot send a header. A
-// ticket stands in a URL, which ends up in logs; so it is good for one use
-// and for TicketLife.
+// Tickets authenticate browsers, whose WebSockets cannot send a header. A ticket is
+// part of a URL, which ends up in logs; so it is valid once, for TicketLife.
 type Tickets struct{ rdb redis.UniversalClient }
 
 // NewTickets keeps tickets in Redis.
@@ -79,7 +78,7 @@ func unavailable(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrTicketsUnavailable, err)
 }
 
-// ticketKey hides the ticket itself from whoever can list Redis's keys.
+// ticketKey hides the ticket from readers of Redis's keys.
 func ticketKey(ticket string) string {
 	sum := sha256.Sum256([]byte(ticket))
 	return "ping:ticket:" + hex.EncodeToString(sum[:])

@@ -43,7 +43,7 @@ func installedPostgres() []postgresInstall {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b postgresInstall) int { return b.major - a.major })
-	// What is on PATH may be a link, and without initdb beside it.
+	// The program on PATH may be a link to a folder without initdb.
 	if path, err := exec.LookPath("postgres"); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {
 			if install, ok := postgresIn(filepath.Dir(path)); ok {

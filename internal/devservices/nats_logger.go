@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// natsLogger hands on what the embedded server logs. Its notices tell of each
-// start in two dozen lines: they are for debugging here.
+// natsLogger forwards the log of the embedded server. Its notices, two dozen lines
+// per start, become debug messages.
 type natsLogger struct {
 	logger *slog.Logger
 	last   atomic.Pointer[string] // the message of the last Fatalf

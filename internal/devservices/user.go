@@ -77,7 +77,7 @@ func (a *account) apply(cmd *exec.Cmd, dir string) error {
 	}
 	barrier := a.barrier(dir)
 	if barrier != "" && !allowPassing(cmd.SysProcAttr) {
-		return fmt.Errorf("user %s, whom Postgres runs as, cannot pass %s: choose a data folder elsewhere", a.name, barrier)
+		return fmt.Errorf("user %s, as which Postgres runs, cannot pass %s: choose a data folder elsewhere", a.name, barrier)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ type Stealth struct {
 type Presence struct {
 	UserID   domain.ID  `json:"user_id"`
 	State    State      `json:"state" enum:"online,away,offline"`
-	LastSeen *time.Time `json:"last_seen" doc:"When he was last online or away; null unless he is offline, and where it is not known."`
+	LastSeen *time.Time `json:"last_seen" doc:"When the user was last online or away; null unless they are offline, or if it is unknown."`
 }
 
 // State is the presence of a device or a user; of several, the greatest counts.

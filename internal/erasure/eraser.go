@@ -17,14 +17,13 @@ import (
 
 // Config tunes an Eraser. The zero value of a field means its default.
 type Config struct {
-	// Poll is how often a node looks for erasures that it was not woken for
-	// (5 s).
+	// Poll is how often a node looks for erasures of other nodes (5 s).
 	Poll time.Duration
-	// Settle is how long after the first pass the second begins (1 min): longer
-	// than any command is under way.
+	// Settle is the time between the two passes (1 min), which is longer than any
+	// command runs.
 	Settle time.Duration
-	// Fleeting is for how long after the request Redis is waited for (24 h): by
-	// then the longest stealth message has expired.
+	// Fleeting is how long after the request an unavailable Redis is awaited (24 h):
+	// then the last stealth message has expired.
 	Fleeting time.Duration
 }
 
@@ -42,15 +41,15 @@ func (c Config) withDefaults() Config {
 }
 
 const (
-	// maxPause is the longest pause after a failure.
+	// maxPause is the maximum backoff.
 	maxPause = time.Minute
-	// maxRound is the most erasures that are worked on together.
+	// maxRound bounds the erasures per pass.
 	maxRound = 100
-	// lockKey names the advisory lock of the one who works.
+	// lockKey is the advisory lock of the working Eraser.
 	lockKey = 0x50494e47_45524153
 )
 
-// Eraser erases the people who have asked for it.
+// Eraser erases the users that have requested it.
 type Eraser struct {
 	pool   *pgxpool.Pool
 	log    *eventlog.Log
@@ -58,17 +57,17 @@ type Eraser struct {
 	cfg    Config
 	logger *slog.Logger
 	wake   chan struct{}
-	// reached is told of each step that is done; for tests.
+	// reached is called after each step; for tests.
 	reached func(step string)
 }
 
-// New makes an Eraser. It works while Run does.
+// New makes an Eraser. It works while Run runs.
 func New(pool *pgxpool.Pool, log *eventlog.Log, lane *ephemeral.Store, cfg Config, logger *slog.Logger) *Eraser {
 	return &Eraser{pool: pool, log: log, lane: lane, cfg: cfg.withDefaults(), logger: logger,
 		wake: make(chan struct{}, 1), reached: func(string) {}}
 }
 
-// Wake says that there is a new erasure.
+// Wake reports a new erasure.
 func (e *Eraser) Wake() {
 	select {
 	case e.wake <- struct{}{}:
@@ -104,7 +103,7 @@ SELECT user_id FROM identity.erasures
  WHERE finished_at IS NULL AND coalesce(swept_at < clock_timestamp() - $1::interval, true)
  ORDER BY tried_at NULLS FIRST, requested_at LIMIT $2`
 
-// due returns the users for whom a pass is to be made now.
+// due returns the users whose next pass is due.
 func (e *Eraser) due(ctx context.Context) ([]domain.ID, error) {
 	rows, _ := e.pool.Query(ctx, dueSQL, e.cfg.Settle, maxRound)
 	users, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.ID, err error) {
@@ -116,7 +115,7 @@ func (e *Eraser) due(ctx context.Context) ([]domain.ID, error) {
 	return users, nil
 }
 
-// round makes a pass over all that is due, unless another node does.
+// round makes a pass over all due erasures, unless another node does.
 func (e *Eraser) round(ctx context.Context) error {
 	users, err := e.due(ctx)
 	if err != nil || len(users) == 0 {
@@ -135,15 +134,15 @@ func (e *Eraser) round(ctx context.Context) error {
 		return nil
 	}
 	defer giveBack(ctx, conn)
-	// Asked again: another may have made the pass just before.
+	// Read again: another node may have made the pass meanwhile.
 	if users, err = e.due(ctx); err != nil || len(users) == 0 {
 		return err
 	}
 	return e.pass(ctx, users)
 }
 
-// giveBack lets another node take over. The lock must not go back to the pool
-// with its connection.
+// giveBack releases the lock, which must not return to the pool with its
+// connection.
 func giveBack(ctx context.Context, conn *pgxpool.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -152,8 +151,8 @@ func giveBack(ctx context.Context, conn *pgxpool.Conn) {
 	}
 }
 
-// pass makes one pass over the erasures of users. What fails for one of them
-// does not keep the others, nor those that are next.
+// pass makes one pass over the erasures of users. An error for one of them does not
+// affect the others.
 func (e *Eraser) pass(ctx context.Context, users []domain.ID) error {
 	if err := e.try(ctx, users); err != nil {
 		return err
@@ -183,7 +182,7 @@ func (e *Eraser) pass(ctx context.Context, users []domain.ID) error {
 		if err := e.unmirror(ctx, where); err != nil {
 			fail(user, err)
 		} else if partly[user] {
-			continue // what was done is done; the rest is tried again
+			continue // the rest is retried
 		} else if err := e.mark(ctx, user); err != nil {
 			fail(user, err)
 		}

@@ -194,7 +194,7 @@ func TestErasure(t *testing.T) {
 
 	require.Equal(t, []string{"user.erased"}, types(t, log, p.id, 1))
 	require.Equal(t, []string{"member.removed", "member.erased"}, types(t, log, p.groups[0], 2))
-	require.Equal(t, []string{"message.edited", "member.removed", "member.erased"}, types(t, log, p.groups[1], 3), "he had left")
+	require.Equal(t, []string{"message.edited", "member.removed", "member.erased"}, types(t, log, p.groups[1], 3), "a former member")
 	require.Equal(t, []string{"message.edited", "member.erased"}, types(t, log, p.groups[2], 2), "it stays the other's")
 	require.Equal(t, before, testkit.Marked(t, w.pool, w.broker.ClientURL(), bystander.marker), "nobody else lost anything")
 }
@@ -242,8 +242,8 @@ func TestErasureCrash(t *testing.T) {
 	}
 }
 
-// TestErasureRace lets the person, on two nodes, write and join as fast as he
-// can while he is erased.
+// TestErasureRace lets a user write and join on two nodes as fast as possible while
+// they are erased.
 func TestErasureRace(t *testing.T) {
 	w := newWorld(t)
 	logs := []*eventlog.Log{w.open(t), w.open(t)}
@@ -270,7 +270,7 @@ func TestErasureRace(t *testing.T) {
 	eraser := erasure.New(w.pool, logs[0], w.lane, quick, testkit.Logger(t))
 	late := domain.ID{}
 	eraser.OnStep(func(step string) {
-		if step == "marked" && late.IsZero() { // after the first pass comes a group that knew him before
+		if step == "marked" && late.IsZero() { // after the first pass, a group is created with the user
 			late = eventlog.NewID()
 			execute(t, logs[1], late, friend, func(c *domain.Conversation) ([]domain.Event, error) {
 				return c.Create(domain.CreateConversation{Actor: friend, Kind: domain.Group, Name: "late", Members: []domain.ID{p.id}})
@@ -334,8 +334,8 @@ func (w world) whispers(t *testing.T, author, conversation domain.ID, body strin
 	return m
 }
 
-// TestErasureWithdraws: what he has in Redis goes too, also what he sent while
-// the first pass was under way.
+// TestErasureWithdraws: the user's stealth messages are withdrawn, including those
+// that were sent during the first pass.
 func TestErasureWithdraws(t *testing.T) {
 	w := newWorld(t)
 	log := w.open(t)

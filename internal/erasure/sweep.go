@@ -9,16 +9,15 @@ import (
 	"ping/internal/eventlog"
 )
 
-// places are the positions, by partition, of the events that held something
-// personal.
+// places are the positions, by partition, of the events with personal data.
 type places map[int][]int64
 
-// joinedPage is how many conversations are read at a time.
+// joinedPage is the number of conversations per query.
 const joinedPage = 500
 
-// sweep ends all streams of a user for him, and overwrites what they hold. It
-// returns where that was: also what an earlier sweep overwrote, and also when
-// some of it failed.
+// sweep appends the erasure to all streams of a user and overwrites their events. It
+// returns the positions, including those of an earlier sweep, even if a part
+// failed.
 func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 	where := places{}
 	if _, err := e.EraseUser(ctx, user); err != nil {
@@ -38,7 +37,7 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 			if err == nil {
 				err = e.redact(ctx, conversation, user, where)
 			}
-			// Also when that failed elsewhere: each may be on another server.
+			// Even after an error, since each shard may be on another server.
 			if err := e.lane.WithdrawAll(ctx, conversation, user); err != nil {
 				fleeting = err
 			}
@@ -48,7 +47,7 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 			errs = append(errs, err)
 		}
 		if len(joined) < joinedPage {
-			errs = append(errs, e.excuse(ctx, user, fleeting))
+			errs = append(errs, e.ignoreExpired(ctx, user, fleeting))
 			return where, errors.Join(errs...)
 		}
 	}
@@ -56,9 +55,9 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 
 const recentSQL = `SELECT requested_at > clock_timestamp() - $2::interval FROM identity.erasures WHERE user_id = $1`
 
-// excuse makes nothing of an error of what is to expire by itself, once it has:
-// a Redis that is away for good keeps no erasure from being finished.
-func (e *Eraser) excuse(ctx context.Context, user domain.ID, err error) error {
+// ignoreExpired drops Redis errors once everything in Redis must have expired, so
+// that a Redis that never returns does not prevent the erasure from finishing.
+func (e *Eraser) ignoreExpired(ctx context.Context, user domain.ID, err error) error {
 	if err == nil {
 		e.reached("withdrawn")
 		return nil
@@ -73,8 +72,8 @@ func (e *Eraser) excuse(ctx context.Context, user domain.ID, err error) error {
 	return fmt.Errorf("withdraw stealth messages: %w", err)
 }
 
-// EraseUser appends user.erased unless it is there. It returns where the user's
-// stream ends then.
+// EraseUser appends user.erased unless it is there. It returns the end of the user's
+// stream.
 func (e *Eraser) EraseUser(ctx context.Context, user domain.ID) (eventlog.At, error) {
 	done, err := eventlog.Execute(ctx, e.log, eventlog.Users, eventlog.Command{Stream: user, Actor: user},
 		func(u *domain.User, _ int64) ([]domain.Event, error) { return u.Erase() })
@@ -84,7 +83,7 @@ func (e *Eraser) EraseUser(ctx context.Context, user domain.ID) (eventlog.At, er
 	return done.At, nil
 }
 
-// eraseMember appends member.erased, and what it takes before it, unless it is
+// eraseMember appends member.erased and the events that must precede it, unless it is
 // there.
 func (e *Eraser) eraseMember(ctx context.Context, conversation, user domain.ID) error {
 	_, err := eventlog.Execute(ctx, e.log, eventlog.Conversations, eventlog.Command{Stream: conversation, Actor: user},
@@ -119,8 +118,8 @@ func (e *Eraser) unmirror(ctx context.Context, where places) error {
 	return nil
 }
 
-// try notes that a pass is begun: those that fail again and again let others go
-// first.
+// try notes the start of a pass, so that erasures that fail repeatedly come after
+// others.
 func (e *Eraser) try(ctx context.Context, users []domain.ID) error {
 	ids := make([][16]byte, len(users))
 	for i, id := range users {
@@ -138,8 +137,7 @@ UPDATE identity.erasures
        swept_at = coalesce(swept_at, clock_timestamp())
  WHERE user_id = $1 AND finished_at IS NULL`
 
-// mark notes that a pass is complete: the first, or the second, which finishes
-// the erasure.
+// mark notes the end of a pass: the first, or the second, which finishes the erasure.
 func (e *Eraser) mark(ctx context.Context, user domain.ID) error {
 	if _, err := e.pool.Exec(ctx, markSQL, [16]byte(user)); err != nil {
 		return fmt.Errorf("mark pass: %w", err)

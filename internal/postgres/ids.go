@@ -8,8 +8,8 @@ import (
 	"ping/domain"
 )
 
-// RegisterIDs makes domain.ID and *domain.ID, and slices of them, stand for uuid
-// in a connection's parameters and results. A nil *domain.ID is NULL; the zero
+// RegisterIDs maps domain.ID and *domain.ID, and slices of them, to uuid in the
+// parameters and results of a connection. A nil *domain.ID is NULL; the zero
 // domain.ID is the zero uuid. pgx would otherwise go through the text form.
 func RegisterIDs(types *pgtype.Map) {
 	types.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{wrapEncode}, types.TryWrapEncodePlanFuncs...)

@@ -33,7 +33,7 @@ type scratch struct {
 	lock   *os.File // held while the folder is in use
 	pg     *devservices.Postgres
 	rd     *devservices.Redis
-	failed error // why a part did not start; the tests that follow hear it at once
+	failed error // why an engine did not start; later tests fail with it at once
 }
 
 func (s *scratch) postgres() (*devservices.Postgres, error) {

@@ -75,7 +75,7 @@ var tags = []*huma.Tag{
 	{Name: "members", Description: "Members of a conversation and their roles: owner, admin, member and reader."},
 	{Name: "messages", Description: "Messages, reactions, pins and search."},
 	{Name: "stealth", Description: "Messages that are never stored and expire."},
-	{Name: "presence", Description: "Who is online, and who is typing."},
+	{Name: "presence", Description: "Online state and typing."},
 	{Name: "stream", Description: "The WebSocket on which events arrive. [Its protocol](/docs/protocol) is a document of its own."},
 }
 

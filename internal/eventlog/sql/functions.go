@@ -9,7 +9,7 @@
 // Nodes of the version before may still run when a function is replaced, and
 // call it. So a change must be additive: the function keeps its parameters and
 // its results, and means the same to old callers. A function with other
-// parameters is an overload beside the old one, which a later migration drops;
+// parameters is an overload in addition to the old one, which a later migration drops;
 // one with other results needs another name, because Postgres does not replace
 // it.
 package sql
