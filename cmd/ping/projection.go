@@ -17,10 +17,10 @@ import (
 func projectionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "projection",
-		Usage: "look after the read models",
+		Usage: "manage the read models",
 		Commands: []*cli.Command{{
 			Name:        "rebuild",
-			Usage:       "build a read model anew from the log, beside the old one, and swap them",
+			Usage:       "build a read model from the whole log in a second schema, and swap the two",
 			ArgsUsage:   "NAME",
 			Description: "The names are: " + strings.Join(projectionNames(), ", ") + ".",
 			Flags:       flags(nil, "database-url"),

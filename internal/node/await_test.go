@@ -25,7 +25,7 @@ func TestAwaitPostgres(t *testing.T) {
 		target := testkit.DatabaseURL(t)
 		config, err := url.Parse(target)
 		require.NoError(t, err)
-		// A proxy stands for a Postgres that starts later than the node.
+		// A proxy has the role of a Postgres that starts later than the node.
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		addr := listener.Addr().String()
