@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"reflect"
 
 	"pgregory.net/rapid"
@@ -30,7 +31,7 @@ func checkOutsiders(t *rapid.T, history []domain.Event) {
 			continue
 		}
 		for _, d := range everythingOf(id) {
-			if _, err := d(c); err != domain.ErrConversationNotFound {
+			if _, err := d(c); !errors.Is(err, domain.ErrConversationNotFound) {
 				t.Fatalf("someone outside got %v", err)
 			}
 		}

@@ -40,7 +40,7 @@ func Handles(body string) []string {
 
 // handleEnd returns the length of the prefix that consists of a handle's bytes.
 func handleEnd(text string) int {
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		if !handleByte(text[i]) {
 			return i
 		}

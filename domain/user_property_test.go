@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -97,7 +98,7 @@ func checkGone(t *rapid.T, u *domain.User) {
 		t.Fatalf("something is left of who was erased: %+v", u)
 	}
 	for _, d := range []userDecision{changeProfile(domain.ChangeProfile{}), changeProfile(domain.ChangeProfile{Bio: new("x")}), block(bob, true), block(bob, false)} {
-		if _, err := d(u); err != domain.ErrUserNotFound {
+		if _, err := d(u); !errors.Is(err, domain.ErrUserNotFound) {
 			t.Fatalf("someone erased got %v", err)
 		}
 	}

@@ -94,7 +94,7 @@ func Install(ctx context.Context, pool *pgxpool.Pool, all []Projection, logger *
 			return fmt.Errorf("install projection %s: %w", p.Name, err)
 		}
 		if built != p.fingerprint() {
-			logger.Error("projection was built with other SQL; run: ping projection rebuild "+p.Name, "projection", p.Name)
+			logger.Error("projection was built with other SQL; rebuild it", "projection", p.Name, "command", "ping projection rebuild "+p.Name)
 		}
 	}
 	return nil

@@ -143,7 +143,7 @@ func FuzzParseTerms(f *testing.F) {
 			for _, r := range one.run {
 				require.True(t, unicode.Is(unspaced, r), "%q", r)
 			}
-			require.True(t, (one.words == nil) != (one.run == ""))
+			require.NotEqual(t, one.words == nil, one.run == "")
 		}
 		end := 0
 		length := utf8.RuneCountInString(body)

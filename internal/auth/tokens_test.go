@@ -68,7 +68,7 @@ func TestTokens(t *testing.T) {
 		require.ErrorIs(t, err, auth.ErrTokenInvalid)
 	})
 	t.Run("changed anywhere is refused", func(t *testing.T) {
-		for i := 0; i < len(token)-1; i++ { // some bits of the last character are padding
+		for i := range len(token) - 1 { // some bits of the last character are padding
 			changed := []byte(token)
 			changed[i] ^= 1
 			_, err := tokens.Verify(string(changed))

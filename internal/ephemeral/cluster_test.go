@@ -66,5 +66,5 @@ func TestCluster(t *testing.T) {
 		require.NoError(t, l.ForgetPresence(t.Context(), user))
 		require.Nil(t, l.look(user).LastSeen)
 	}
-	require.Zero(t, len(logged.Since(0, "level=WARN")))
+	require.Empty(t, logged.Since(0, "level=WARN"))
 }

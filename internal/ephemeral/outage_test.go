@@ -154,7 +154,7 @@ func TestCheckServers(t *testing.T) {
 	}
 	const disk, silent = "writes to its disk, so", "does not report"
 	t.Run("logs nothing for one without persistence", func(t *testing.T) {
-		require.Zero(t, len(check(t, private(t, t.TempDir()).URL()).Since(0, "")))
+		require.Empty(t, check(t, private(t, t.TempDir()).URL()).Since(0, ""))
 	})
 	t.Run("warns of snapshots", func(t *testing.T) {
 		logged := check(t, private(t, t.TempDir(), "save 3600 1 300 100").URL())

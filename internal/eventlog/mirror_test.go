@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -268,7 +269,7 @@ func TestMirror(t *testing.T) {
 		require.NoError(t, err)
 		require.Eventually(t, func() bool {
 			_, err := n.send(t.Context(), eventlog.NewID(), eventlog.NewID(), "k", "x")
-			return err == eventlog.ErrClosed
+			return errors.Is(err, eventlog.ErrClosed)
 		}, 10*time.Second, 10*time.Millisecond)
 		require.ErrorIs(t, n.stop(), eventlog.ErrEpochChanged)
 	})

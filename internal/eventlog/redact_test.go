@@ -107,7 +107,7 @@ func TestRedact(t *testing.T) {
 	require.Len(t, positions, 12)
 
 	t.Run("leaves the envelopes and the payloads of others", func(t *testing.T) {
-		after, err := n.ReadStream(t.Context(), group, 0, int(len(before)))
+		after, err := n.ReadStream(t.Context(), group, 0, len(before))
 		require.NoError(t, err)
 		for i, e := range after {
 			old := before[i]

@@ -45,7 +45,7 @@ func echoServer(tb testing.TB) (*web.Server, *auth.Tokens) {
 func limitedEchoServer(tb testing.TB, limiter *limits.Limiter) (*web.Server, *auth.Tokens) {
 	tokens, err := auth.NewTokens(secret, time.Now)
 	require.NoError(tb, err)
-	s := web.New(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})))
+	s := web.New(slog.New(slog.DiscardHandler))
 	web.Authenticate(s.API, tokens)
 	web.Limit(s.API, limiter, nil)
 	huma.Register(s.API, web.Limited(huma.Operation{

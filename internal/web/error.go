@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 
@@ -83,7 +84,7 @@ var setUpHuma = sync.OnceFunc(func() {
 // an answer of its own.
 func fromHuma(status int, message string, errs []error) *Error {
 	for _, err := range errs {
-		if answered, ok := err.(*Error); ok {
+		if answered, ok := errors.AsType[*Error](err); ok {
 			return answered
 		}
 	}

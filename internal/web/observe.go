@@ -57,7 +57,7 @@ func logAccess(logger *slog.Logger, c echo.Context, id string, began time.Time) 
 
 // panicked answers a panic with 500. http.ErrAbortHandler, by which a handler drops its connection, is passed on.
 func panicked(logger *slog.Logger, c echo.Context, r any) error {
-	if r == http.ErrAbortHandler {
+	if r == http.ErrAbortHandler { //nolint:errorlint // a recovered value, not an error
 		panic(r)
 	}
 	if err, ok := r.(error); ok && errors.Is(c.Request().Context().Err(), context.Canceled) && errors.Is(err, context.Canceled) {
@@ -124,7 +124,7 @@ func visible(s string) bool {
 	if s == "" || len(s) > 128 {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
 			return false
 		}

@@ -292,7 +292,7 @@ func TestHTTPServer(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	token, _ := tokens.Issue(domain.ID(uuid.New()), domain.ID(uuid.New()))
-	request, err := http.NewRequest("POST", server.URL+"/v1/conversations/"+uuid.NewString()+"/messages", strings.NewReader(`{"body":"hello"}`))
+	request, err := http.NewRequest(http.MethodPost, server.URL+"/v1/conversations/"+uuid.NewString()+"/messages", strings.NewReader(`{"body":"hello"}`))
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := server.Client().Do(request)

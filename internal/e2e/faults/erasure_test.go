@@ -154,7 +154,7 @@ func TestErasure(t *testing.T) {
 	})
 	t.Run("leaves others their whole history", func(t *testing.T) {
 		for name, conversation := range s.conversation {
-			require.Equal(t, s.sent[name], len(pages(t, s.bob, "/v1/conversations/"+conversation+"/messages", "before")), name)
+			require.Len(t, pages(t, s.bob, "/v1/conversations/"+conversation+"/messages", "before"), s.sent[name], name)
 			for i, event := range pages(t, s.bob, "/v1/conversations/"+conversation+"/events", "after") {
 				require.EqualValues(t, i+1, event["seq"])
 			}

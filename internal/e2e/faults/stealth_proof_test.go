@@ -2,6 +2,7 @@ package faults
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -160,7 +161,7 @@ func (p *proof) everyWay(marker string) {
 		p.stealth(p.ada, p.group, body+strings.Repeat(" "+marker, 200), http.StatusUnprocessableEntity, 60, "")
 		p.stealth(p.ada, p.group, body+strings.Repeat(" "+marker, 4000), http.StatusRequestEntityTooLarge, 60, "")
 	}
-	broken, err := http.NewRequestWithContext(t.Context(), "POST", p.bases[0]+p.group+"/stealth", strings.NewReader(`{"body":"`+marker+`","ttl`))
+	broken, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.bases[0]+p.group+"/stealth", strings.NewReader(`{"body":"`+marker+`","ttl`))
 	require.NoError(t, err)
 	broken.Close = true
 	broken.Header.Set("Authorization", "Bearer "+p.ada.Token)
@@ -209,7 +210,7 @@ func (p *proof) inRedis(marker string) (keys []string) {
 	t.Helper()
 	for all := p.rdb.Scan(t.Context(), 0, "*", 1000).Iterator(); all.Next(t.Context()); {
 		dumped, err := p.rdb.Dump(t.Context(), all.Val()).Result()
-		if err == redis.Nil { // it has expired meanwhile
+		if errors.Is(err, redis.Nil) { // it has expired meanwhile
 			continue
 		}
 		require.NoError(t, err)

@@ -247,7 +247,7 @@ func TestThreeNodes(t *testing.T) {
 // sendSomewhere sends a message once, through whichever node takes it.
 func sendSomewhere(t *testing.T, user *harness.Client, bases []string, group, body string) {
 	for n := 0; ; n++ {
-		request, err := http.NewRequestWithContext(t.Context(), "POST", bases[n%len(bases)]+group+"/messages", bytes.NewReader([]byte(`{"body":"`+body+`"}`)))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, bases[n%len(bases)]+group+"/messages", bytes.NewReader([]byte(`{"body":"`+body+`"}`)))
 		if err != nil {
 			t.Error(err)
 			return

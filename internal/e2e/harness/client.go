@@ -3,7 +3,6 @@ package harness
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -92,6 +91,6 @@ func Text(t *testing.T, object map[string]any, path ...string) string {
 		value = inner[key]
 	}
 	found, ok := value.(string)
-	require.True(t, ok, fmt.Sprintf("%v at %v is not a string", object, path))
+	require.True(t, ok, "%v at %v is not a string", object, path)
 	return found
 }

@@ -167,7 +167,7 @@ const tcpListen = 0x0A
 // listeners are the processes that listen on the ports.
 func (p *Processes) listeners(all map[int]procfs.ProcStat) []int {
 	files := map[string]bool{}
-	for _, table := range []func() (procfs.NetTCP, error){p.fs.NetTCP, p.fs.NetTCP6} {
+	for _, table := range []func() (procfs.NetTCP, error){p.fs.NetTCP, p.fs.NetTCP6} { //nolint:staticcheck // netlink would be another dependency
 		sockets, _ := table() // missing without that protocol
 		for _, s := range sockets {
 			if s.St == tcpListen && slices.Contains(p.ports, int(s.LocalPort)) {
