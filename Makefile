@@ -1,5 +1,4 @@
 # Pinned tools; CI runs these versions too.
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 VULNDB := https://vuln.go.dev
@@ -48,14 +47,9 @@ bench: deps ## run the benchmarks (BENCHTIME=3s each)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 .PHONY: lint
-lint: ## check formatting, go vet and staticcheck
+lint: ## check formatting and run the linters of .golangci.yaml
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$files" ]; then echo "not formatted, run make fmt:"; echo "$$files"; exit 1; fi
-	go vet ./...
-	go run $(STATICCHECK) ./...
-
-.PHONY: lint-full
-lint-full: ## run the linters of .golangci.yaml
 	go run $(GOLANGCI) run ./...
 
 .PHONY: vulncheck

@@ -72,7 +72,7 @@ func TestChanges(t *testing.T) {
 	}
 	require.EqualValues(t, 11+2*(maxChanges/2-1), c.since, "the older half is forgotten")
 	for after, count := range map[int64]int{0: 2049, 1: 2049, 2: 2048, 3: 2048, 4: 2047} {
-		require.Equal(t, count, len(c.after(c.since+after)))
+		require.Len(t, c.after(c.since+after), count)
 	}
 	require.Empty(t, c.after(int64(11+2*maxChanges)))
 }
