@@ -21,7 +21,7 @@ func testClients(t *testing.T, start startDevice) {
 	t.Run("ends with its session", func(t *testing.T) { testEnds(t, start) })
 	t.Run("follows a server that is hard to have otherwise", func(t *testing.T) { testScripts(t, start) })
 	t.Run("does what its app asks for, whenever", func(t *testing.T) { testApps(t, start) })
-	t.Run("tells and hears who types and is there", func(t *testing.T) { testSeen(t, start) })
+	t.Run("sends and receives typing and presence", func(t *testing.T) { testSeen(t, start) })
 }
 
 // testCuts: however connections are cut, each client's view of a conversation is
@@ -117,7 +117,7 @@ func testTokens(t *testing.T, start startDevice) {
 	require.Equal(t, 1, inTime.resumed, "its stream went on")
 }
 
-// testSeen: others see a user type and leave his device, also on another node.
+// testSeen: other users see a user typing and going away, also on another node.
 func testSeen(t *testing.T, start startDevice) {
 	w := harness.NewWorld(t)
 	bases := []string{harness.StartNode(t, w), harness.StartNode(t, w)}
@@ -137,12 +137,12 @@ func testSeen(t *testing.T, start startDevice) {
 	for _, d := range devices {
 		d.await(t, "it hears of the group", func() bool { return len(d.views[group]) > 0 })
 	}
-	// Whom presence concerns is read from there.
+	// The audience of presence is read from the inbox.
 	known := bob.user.Call(t, "GET", "/v1/conversations/"+group, nil, "Ping-Min-Position", created.Header.Get("Ping-Position"))
 	require.Equal(t, http.StatusOK, known.Status, known.Body)
 
 	types, away := "typing "+group+" "+ada.user.ID+" ", "presence  "+ada.user.ID+" false away"
-	// It is told again and again: not before the nodes know who has blocked whom.
+	// Repeated, since nodes publish it only after they have read the blocks.
 	require.Eventually(t, func() bool {
 		ada.typing(group, true)
 		bob.mu.Lock()
@@ -194,7 +194,7 @@ func testEnds(t *testing.T, start startDevice) {
 		logOut()
 		ended(d, 4501)
 	})
-	t.Run("while it is away", func(t *testing.T) {
+	t.Run("while it is disconnected", func(t *testing.T) {
 		d, logOut := begin("bob")
 		proxy.refuse(true)
 		logOut()

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cutter is a TCP proxy before some nodes that cuts its connections: each after
-// some bytes, in either direction, or after some time. So it cuts in the midst
-// of requests, answers, upgrades and frames.
+// cutter is a TCP proxy in front of nodes that cuts its connections: each after
+// some bytes, in either direction, or after some time, and so in the middle of
+// requests, responses, upgrades and frames.
 type cutter struct {
 	url   string
 	nodes []string

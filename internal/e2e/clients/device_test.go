@@ -25,7 +25,7 @@ type device struct {
 
 	mu        sync.Mutex
 	connected int
-	views     map[string][]string // by conversation: its events, as they were handed on
+	views     map[string][]string // by conversation: its events, in the order of delivery
 	skipped   map[string]int64    // by conversation: up to where events could not be had
 	resumed   int
 	resets    int

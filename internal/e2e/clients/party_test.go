@@ -16,8 +16,8 @@ import (
 	pingclient "ping/realtime/client"
 )
 
-// party is the scene of a test of clients: three users with a device each
-// behind a cutter, and one beside it who is always there.
+// party is the fixture of a test of clients: three users with a device each behind
+// a cutter, and a host whose connection is never cut.
 type party struct {
 	random  *rand.Rand
 	cutter  *cutter
@@ -94,7 +94,7 @@ func (p *party) speak(t *testing.T, group string) {
 	p.written[group] = a.Header.Get("Ping-Position")
 }
 
-// toggle removes the user of a device from a group, or adds him.
+// toggle removes the user of a device from a group, or adds them.
 func (p *party) toggle(t *testing.T, group string, i int) {
 	t.Helper()
 	path, user := "/v1/conversations/"+group+"/members", p.devices[i].user.ID
@@ -120,8 +120,8 @@ func (p *party) step(t *testing.T) {
 	case n < 5:
 		p.speak(t, group)
 	default:
-		// Also into a group that he is not in: that is refused, and those
-		// behind it go on.
+		// Also into a group of which the user is no member: that is refused, and
+		// later messages are sent.
 		p.devices[p.random.IntN(len(p.devices))].say(group)
 	}
 }
@@ -173,8 +173,8 @@ func (p *party) log(t *testing.T, group string) (events []entry) {
 	}
 }
 
-// visible are the events of a log that a user may see on a stream which began
-// after the seq begun: those from each that adds him to the one that removes him.
+// visible returns the events that a user may receive on a socket that started after
+// the seq begun: from each one that adds them to the one that removes them.
 func visible(events []entry, user string, begun int64) (view []string) {
 	member := false
 	for _, e := range events {

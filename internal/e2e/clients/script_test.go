@@ -141,7 +141,7 @@ func (s *script) list(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case status != 0:
 		answerScripted(w, status, map[string]any{})
-	case r.Header.Get("Ping-Min-Position") == "": // the read models may not know yet that he is a member
+	case r.Header.Get("Ping-Min-Position") == "": // the read models may not know the membership yet
 		answerScripted(w, http.StatusNotFound, map[string]any{"code": "conversation_not_found"})
 	default:
 		items := []json.RawMessage{}
@@ -194,7 +194,7 @@ func answerScripted(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone
 }
 
-// say writes frames. A client that is gone hears nothing of them.
+// say writes frames. A disconnected client does not receive them.
 func say(ws *websocket.Conn, frames ...string) {
 	for _, f := range frames {
 		_ = ws.Write(context.Background(), websocket.MessageText, []byte(f))

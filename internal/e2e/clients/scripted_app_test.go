@@ -36,7 +36,7 @@ func testApps(t *testing.T, start startDevice) {
 			say(ws, hello, ready)
 			<-typed
 			say(ws, resumed)
-			heard <- hear(ws)
+			heard <- readFrame(ws)
 			stay(ws)
 		}))
 		d.await(t, "it is connected", func() bool { return d.connected == 1 })
@@ -51,9 +51,9 @@ func testApps(t *testing.T, start startDevice) {
 		heard := make(chan string, 2)
 		d := beginScripted(t, start, (&script{}).play(t, func(ws *websocket.Conn) {
 			say(ws, hello, ready, resumed)
-			heard <- hear(ws)
+			heard <- readFrame(ws)
 		}, func(ws *websocket.Conn) {
-			heard <- hear(ws)
+			heard <- readFrame(ws)
 			calm(ws)
 		}))
 		d.await(t, "it has resumed", func() bool { return d.resumed == 1 })
@@ -92,8 +92,8 @@ func testApps(t *testing.T, start startDevice) {
 	})
 }
 
-// hear reads what the client tells of typing or its presence; "" when it is gone.
-func hear(ws *websocket.Conn) string {
+// readFrame returns the next typing or presence frame of the client; "" after its end.
+func readFrame(ws *websocket.Conn) string {
 	_, text, err := ws.Read(context.Background())
 	if err != nil {
 		return ""

@@ -68,9 +68,9 @@ func testScripts(t *testing.T, start startDevice) {
 		d.await(t, "it came back", func() bool { return d.resumed == 2 })
 		require.Greater(t, s.opens[1].Sub(s.opens[0]), 400*time.Millisecond)
 	})
-	t.Run("a log that was restored is read anew, all of it", func(t *testing.T) {
+	t.Run("reads a restored log from the start", func(t *testing.T) {
 		s := &script{events: messages(1, 2)}
-		anew := []string{
+		restored := []string{
 			`{"type":"hello","epoch":2,"heartbeat_ms":25000}`, `{"type":"error","code":"epoch_changed","message":""}`,
 			`{"type":"ready","user_id":"u","conversations":[{"id":"c","seq":2}],"at":["0:0"]}`, `{"type":"gap","conversation_id":"c","from_seq":1,"to_seq":2}`,
 		}
@@ -78,12 +78,12 @@ func testScripts(t *testing.T, start startDevice) {
 		d := begin(t, s.play(t, func(ws *websocket.Conn) {
 			say(ws, hello, ready, resumed)
 		}, func(ws *websocket.Conn) {
-			say(ws, anew[:3]...) // it is cut before it is told of the gap
+			say(ws, restored[:3]...) // it is cut before it is told of the gap
 		}, func(ws *websocket.Conn) {
-			say(ws, append(anew, `{"type":"resumed","at":["0:2"]}`)...)
+			say(ws, append(restored, `{"type":"resumed","at":["0:2"]}`)...)
 			<-read
 		}, func(ws *websocket.Conn) {
-			say(ws, anew[0], anew[2], `{"type":"resumed","at":["0:2"]}`)
+			say(ws, restored[0], restored[2], `{"type":"resumed","at":["0:2"]}`)
 			stay(ws)
 		}))
 		d.await(t, "it has read all", func() bool { return d.resumed == 2 })
@@ -95,7 +95,7 @@ func testScripts(t *testing.T, start startDevice) {
 		require.Equal(t, []string{"1 message.sent e1", "2 message.sent e2"}, d.views["c"])
 		require.Equal(t, 2, d.resets)
 	})
-	t.Run("who types does so until he sends, or for a while", func(t *testing.T) {
+	t.Run("shows a user as typing until they send, or until it expires", func(t *testing.T) {
 		d := begin(t, (&script{}).play(t, func(ws *websocket.Conn) {
 			say(ws, hello, ready, resumed,
 				`{"type":"typing","conversation_id":"c","user_id":"a","on":true,"expires_in_ms":60000}`, messages(6, 6)[0],
@@ -106,7 +106,7 @@ func testScripts(t *testing.T, start startDevice) {
 		d.await(t, "he has stopped", func() bool { return len(d.ephemeral) >= 4 })
 		require.Equal(t, []string{on, off, on, off}, d.ephemeral)
 	})
-	t.Run("what is ephemeral is handed on, and what is unknown is not", func(t *testing.T) {
+	t.Run("delivers ephemeral frames and ignores unknown ones", func(t *testing.T) {
 		d := begin(t, (&script{}).play(t, func(ws *websocket.Conn) {
 			say(ws, hello, ready, resumed,
 				`{"type":"stealth","conversation_id":"c","id":"s","author_id":"a","body":"psst","sent_at":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T00:01:00Z"}`,

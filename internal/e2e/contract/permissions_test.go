@@ -53,11 +53,11 @@ func owners(ok, direct string) answers {
 // row is one request to a route. Names that begin with $ are of the scene.
 type row struct {
 	route string
-	// about is what stands for {user_id} or {message_id} of the route.
+	// about replaces {user_id} or {message_id} of the route.
 	about string
 	query string
 	body  string
-	// open: no token is needed, and whoever asks is answered the same.
+	// open: no token is needed, and all callers have the same answer.
 	open bool
 	// last: the caller's session ends with it, so each asks as a new user.
 	last   bool

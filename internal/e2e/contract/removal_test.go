@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRemovedAtOnce: from the acknowledgement of his removal on, nobody is told
-// anything of a conversation, however far the read models are behind.
+// TestRemovedAtOnce: after the acknowledgement of their removal, a user learns
+// nothing of the conversation, however far the read models lag.
 func TestRemovedAtOnce(t *testing.T) {
 	s := newCast(t)
 	ada, bob := s.register(t), s.register(t)
@@ -60,10 +60,10 @@ func TestRemovedAtOnce(t *testing.T) {
 			require.NotContains(t, s.ask(t, bob.Token, "GET /v1/search?q=secret", "").raw, group)
 		}
 	})
-	t.Run("a retry of what he did there says nothing new", func(t *testing.T) {
+	t.Run("a retry of an earlier command is refused", func(t *testing.T) {
 		require.Equal(t, "conversation_not_found", edit().problem().Code)
 	})
-	t.Run("streams are silent until he is back", func(t *testing.T) {
+	t.Run("sockets are silent until the user is a member again", func(t *testing.T) {
 		later := harness.OpenSocket(t, s.base, bob)
 		ready := harness.AwaitFrame(t, later, map[string]string{"type": "ready"})
 		encoded, err := json.Marshal(ready["conversations"])

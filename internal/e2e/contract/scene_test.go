@@ -28,7 +28,7 @@ const (
 	member   standing = "member"
 	admin    standing = "admin"
 	owner    standing = "owner"
-	blocked  standing = "blocked" // one of the two of a direct conversation; the other has blocked him
+	blocked  standing = "blocked" // a member of a direct conversation, blocked by the other
 	blocker  standing = "blocker" // the one who has blocked the other
 	former   standing = "former member"
 )
@@ -47,7 +47,7 @@ type cast struct {
 	stopped bool // the read models are: nobody waits for what is not coming
 
 	caller, boss, target, newcomer, hermit, bore *harness.Client
-	elsewhere                                    string // a message of the caller's in a conversation of his own
+	elsewhere                                    string // a message of the caller in another conversation
 	scenes, users                                int
 }
 
@@ -79,8 +79,8 @@ type reply struct {
 	raw    string
 }
 
-// ask sends a request, such as "GET /v1/users/me", that has seen all writes. Who
-// is told to ask again later does so.
+// ask sends a request, such as "GET /v1/users/me", that includes all writes, and
+// retries when told to.
 func (s *cast) ask(t *testing.T, token, what, body string, header ...string) reply {
 	t.Helper()
 	for again := 0; ; again++ {
@@ -196,8 +196,8 @@ type scene struct {
 	secrets []string
 }
 
-// newScene makes a conversation anew; for the two kinds of a direct one, whose
-// two are always the same, its messages.
+// newScene makes a new conversation; in a direct one, whose members are always the
+// same, it makes new messages.
 func (s *cast) newScene(t *testing.T, as standing) *scene {
 	t.Helper()
 	s.scenes++
@@ -267,8 +267,8 @@ func (s *cast) setDirect(t *testing.T, sc *scene, as standing, body string) (own
 	return own, others
 }
 
-// stranger registers a user with whom the caller has no conversation, but the
-// block that his standing says.
+// stranger registers a user that shares no conversation with the caller, with the
+// block of the caller's standing.
 func (s *cast) stranger(t *testing.T, as standing) string {
 	t.Helper()
 	stranger := s.register(t)

@@ -219,8 +219,8 @@ func pages(t *testing.T, by *harness.Client, path, parameter string) (items []ma
 	}
 }
 
-// requireReplay resumes a stream of Bob from the beginning of the log, and
-// checks that each of his conversations is replayed without a gap.
+// requireReplay resumes a socket of Bob from the start of the log, and verifies that
+// each of Bob's conversations is replayed without a gap.
 func (s story) requireReplay(t *testing.T) {
 	ws := harness.OpenSocket(t, s.other, s.bob)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

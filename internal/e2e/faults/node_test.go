@@ -79,8 +79,8 @@ func TestNodes(t *testing.T) {
 	})
 }
 
-// TestEndedIsRefused: what has ended is refused by all nodes, also by one that
-// cannot hear of it and by one that was not there.
+// TestEndedIsRefused: all nodes refuse tokens of ended sessions, including a node
+// without Redis and one that was started later.
 func TestEndedIsRefused(t *testing.T) {
 	w := harness.NewWorld(t)
 	deaf := w

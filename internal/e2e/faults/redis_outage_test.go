@@ -158,8 +158,8 @@ func TestRedisOnDisk(t *testing.T) {
 	require.Len(t, log.Since(0, "level=WARN"), 1)
 }
 
-// TestRedisOutage: without Redis messages go on as before, the ephemeral lane
-// says that it is away, and all of it comes back without anybody's help.
+// TestRedisOutage: without Redis, messages are unaffected, the ephemeral store is
+// unavailable, and everything recovers by itself.
 func TestRedisOutage(t *testing.T) {
 	o := newOutage(t)
 	before := o.deliver(t)

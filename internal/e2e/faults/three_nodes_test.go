@@ -28,7 +28,7 @@ type follower struct {
 	mu     sync.Mutex
 	at     map[string]string // the last position of each partition
 	events []string          // the ids of the group's events, in the order in which they came
-	others map[string]int    // the other frames, by type and whom or what they are about
+	others map[string]int    // the other frames, by type and subject
 	moves  int               // how often it went to another node
 	moved  *sync.Cond        // told of each frame
 }
@@ -152,7 +152,7 @@ func (f *follower) until(what string, so func() bool) {
 	}
 }
 
-// TestThreeNodes: users on three nodes hear each other, of every kind, and lose
+// TestThreeNodes: users on three nodes receive everything from each other, and lose
 // nothing when one of the nodes is killed.
 func TestThreeNodes(t *testing.T) {
 	harness.ClearSettings(t)
@@ -194,7 +194,7 @@ func TestThreeNodes(t *testing.T) {
 				return true
 			}, 20*time.Second, 20*time.Millisecond)
 		}
-		followers[0].await("presence "+users[2].ID+" online", 1) // he came last
+		followers[0].await("presence "+users[2].ID+" online", 1) // the last user to connect
 	})
 	t.Run("see who types, on the others alone", func(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, users[0].Call(t, "PUT", group+"/typing", map[string]any{"on": true}).Status)
