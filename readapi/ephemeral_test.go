@@ -58,8 +58,8 @@ func TestListPresence(t *testing.T) {
 	crew := s.group("crew", ann, bob, cat)
 	path := "/v1/conversations/" + crew.String() + "/presence"
 	for user, state := range map[domain.ID]ephemeral.State{ann: ephemeral.Online, bob: ephemeral.Away, eve: ephemeral.Online} {
-		for shard, words := range ephemeral.ByShard([]ephemeral.Word{{User: user, State: state, Life: time.Hour}}, func(w ephemeral.Word) domain.ID { return w.User }) {
-			_, err := s.ephemeral.Beat(t.Context(), shard, "node", words)
+		for shard, words := range ephemeral.ByShard([]ephemeral.Lease{{User: user, State: state, Life: time.Hour}}, func(w ephemeral.Lease) domain.ID { return w.User }) {
+			_, err := s.ephemeral.RenewLeases(t.Context(), shard, "node", words)
 			require.NoError(t, err)
 		}
 	}

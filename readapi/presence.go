@@ -49,7 +49,7 @@ func (r *reads) listPresence(ctx context.Context, in *listPresenceInput) (*outpu
 // presence reads the presence of users as the caller may see it. Blocks are read last and from the log, so a new block
 // takes effect at once.
 func (r *reads) presence(ctx context.Context, users []domain.ID) ([]ephemeral.Presence, error) {
-	seen, err := r.ephemeral.Look(ctx, users)
+	seen, err := r.ephemeral.Presence(ctx, users)
 	if err != nil {
 		return nil, err
 	}

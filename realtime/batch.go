@@ -48,7 +48,7 @@ func (b *batch) encode(frame []byte) (from, to int32) {
 }
 
 // add gives a socket a piece.
-func (b *batch) add(d *desk, c *transport.Conn, from, to int32) {
+func (b *batch) add(d *attachment, c *transport.Conn, from, to int32) {
 	b.frames++
 	next := int32(len(b.pieces))
 	if d.run != b.run {

@@ -15,6 +15,7 @@ import (
 	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/internal/transport"
+	"ping/realtime/presence"
 	"ping/realtime/protocol"
 )
 
@@ -44,7 +45,7 @@ func BenchmarkFanOut(b *testing.B) {
 		})
 		b.Run(name+"/hub", func(b *testing.B) {
 			h := newHall(b, shape.rooms, shape.members, 0, 1<<30)
-			benchmarkFanOut(b, h, shape.run, func(events []*eventlog.Event) { h.partition.take(events) })
+			benchmarkFanOut(b, h, shape.run, func(events []*eventlog.Event) { h.partition.dispatch(events) })
 		})
 	}
 }
@@ -81,7 +82,7 @@ func BenchmarkDeadReader(b *testing.B) {
 			const size = 1500
 			began := time.Now()
 			for i := range b.N {
-				h.partition.take([]*eventlog.Event{h.event(stamp(size))})
+				h.partition.dispatch([]*eventlog.Event{h.event(stamp(size))})
 				time.Sleep(time.Until(began.Add(time.Duration(i) * 20 * time.Millisecond)))
 			}
 			r := h.crowd.do(order{Bytes: int64(b.N) * 1000 * size})
@@ -112,7 +113,7 @@ type hall struct {
 
 func newHall(b *testing.B, rooms, members, silent, maxPending int) *hall {
 	h := &hall{
-		partition: newPartition(0, 0, &users{sockets: map[domain.ID][]*socket{}}, newPeople(), slog.New(slog.DiscardHandler)),
+		partition: newPartition(0, 0, newRegistry(), presence.NewLocalUsers(), slog.New(slog.DiscardHandler)),
 		crowd:     newCrowd(b), rooms: make([]domain.ID, rooms), members: members,
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -137,7 +138,7 @@ func newHall(b *testing.B, rooms, members, silent, maxPending int) *hall {
 	for i := range h.rooms {
 		h.rooms[i] = domain.ID{1, byte(i), byte(i >> 8)}
 		for range members {
-			s := &socket{desks: []desk{{attached: true}}}
+			s := &socket{attachments: []attachment{{attached: true}}}
 			s.conn = sockets.NewConn(<-accepted, nil)
 			s.conn.Uncork()
 			s.conn.FlushBuffer(nil)

@@ -158,7 +158,7 @@ func (s *spoken) everyEphemeral(t *testing.T) {
 	s.stealth(group, alice, "psst", 50*time.Millisecond)
 	b.until("stealth")
 	require.Equal(t, "expired", b.until("stealth_gone").Reason)
-	s.hub.began <- struct{}{} // as when Redis is back
+	s.hub.router.subscribed <- struct{}{} // as when Redis is back
 	a.until("ephemeral_gap")
 
 	s.reach(execute(s.node, group, alice, func(c *domain.Conversation) ([]domain.Event, error) {

@@ -26,7 +26,7 @@ func (n *node) stealthAfter(after int64, conversation, author domain.ID, body st
 	n.t.Helper()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	m := ephemeral.Stealth{ID: newID(), ConversationID: conversation, AuthorID: author, Body: body, SentAt: now, ExpiresAt: now.Add(ttl)}
-	_, _, err := n.lane.Post(n.t.Context(), m, after, "", nil)
+	_, _, err := n.store.Post(n.t.Context(), m, after, "", nil)
 	require.NoError(n.t, err)
 	return m
 }
@@ -65,7 +65,7 @@ func TestStealthFrames(t *testing.T) {
 		require.Equal(t, brief.ID.String(), f.ID)
 		require.Equal(t, "expired", f.Reason)
 		long := one.stealth(group, alice, "long", time.Minute)
-		require.NoError(t, one.lane.Withdraw(t.Context(), group, long.ID, alice))
+		require.NoError(t, one.store.Withdraw(t.Context(), group, long.ID, alice))
 		f = there.until("stealth_gone")
 		require.Equal(t, long.ID.String(), f.ID)
 		require.Equal(t, "withdrawn", f.Reason)
@@ -174,15 +174,15 @@ func TestTyping(t *testing.T) {
 		one.block(alice, eve, true)
 		other.block(bob, alice, true)
 		require.Eventually(t, func() bool {
-			blocked, _ := one.hub.people.blockedBy(alice)
-			return len(blocked) == 1 && other.hub.people.hides(bob, alice)
+			blocked, _ := one.hub.presence.Local.BlockedBy(alice)
+			return len(blocked) == 1 && other.hub.presence.Local.IsHidden(alice, bob)
 		}, 10*time.Second, time.Millisecond)
 		typing(a, group, true)
 		typing(b, group, true)
 		require.Equal(t, bob.String(), e.until("typing").UserID, "and not alice's before it")
 		one.block(alice, eve, false)
 		require.Eventually(t, func() bool {
-			blocked, known := one.hub.people.blockedBy(alice)
+			blocked, known := one.hub.presence.Local.BlockedBy(alice)
 			return known && len(blocked) == 0
 		}, 10*time.Second, time.Millisecond)
 		typing(a, group, false)
@@ -210,7 +210,7 @@ func TestTyping(t *testing.T) {
 func (n *node) known(user domain.ID) {
 	n.t.Helper()
 	require.Eventually(n.t, func() bool {
-		_, ok := n.hub.people.blockedBy(user)
+		_, ok := n.hub.presence.Local.BlockedBy(user)
 		return ok
 	}, 10*time.Second, time.Millisecond)
 }
@@ -294,7 +294,7 @@ func TestPresenceFrames(t *testing.T) {
 	})
 	t.Run("is never told across a block", func(t *testing.T) {
 		one.block(bob, alice, true)
-		require.Eventually(t, func() bool { return one.hub.people.hides(bob, alice) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return one.hub.presence.Local.IsHidden(alice, bob) }, 10*time.Second, time.Millisecond)
 		carol := newID()
 		one.group(carol, bob)
 		one.loadInbox()
@@ -319,7 +319,7 @@ func TestPresenceFrames(t *testing.T) {
 
 func (n *node) presence(user domain.ID) ephemeral.Presence {
 	n.t.Helper()
-	seen, err := n.lane.Look(n.t.Context(), []domain.ID{user})
+	seen, err := n.store.Presence(n.t.Context(), []domain.ID{user})
 	require.NoError(n.t, err)
 	return seen[0]
 }

@@ -16,23 +16,35 @@ import (
 	"ping/realtime/protocol"
 )
 
-// Register serves the stream at GET /v1/stream, and its contract.
-func (h *Hub) Register(e *echo.Echo) {
+// Handler answers the requests that open sockets.
+type Handler struct {
+	hub     *Hub
+	tokens  *auth.Tokens
+	tickets *auth.Tickets
+}
+
+// NewHandler makes a handler for the sockets of a hub.
+func NewHandler(hub *Hub, tokens *auth.Tokens, tickets *auth.Tickets) *Handler {
+	return &Handler{hub, tokens, tickets}
+}
+
+// Register serves sockets at GET /v1/stream, and the AsyncAPI document.
+func (h *Handler) Register(e *echo.Echo) {
 	e.GET("/v1/stream", h.serve)
 	e.GET("/asyncapi.json", contract.Serve)
 }
 
-func (h *Hub) serve(c echo.Context) error {
+func (h *Handler) serve(c echo.Context) error {
 	err := h.open(c)
 	if err != nil {
-		h.metrics.refuse(err)
+		h.hub.metrics.refuse(err)
 	}
 	return err
 }
 
-// open checks a request in full, upgrades it and returns; the stream lives on
-// in a goroutine of its own, which holds nothing of the request.
-func (h *Hub) open(c echo.Context) error {
+// open checks a request, upgrades it and returns. The socket lives on in
+// goroutines of its own, which hold nothing of the request.
+func (h *Handler) open(c echo.Context) error {
 	r := c.Request()
 	if err := h.check(r); err != nil {
 		return err
@@ -41,21 +53,21 @@ func (h *Hub) open(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h.at(stepVerified)
-	if !h.admit() {
+	h.hub.at(stepVerified)
+	if !h.hub.admit() {
 		return protocol.ErrShuttingDown
 	}
-	if err := h.transport.Upgrade(c.Response(), r, newSocket(h, claims, r.URL.Query().Get("resume"))); err != nil {
-		h.sockets.Done()
-		h.logger.Debug("upgrade failed", "error", err) // the request has been answered
+	if err := h.hub.transport.Upgrade(c.Response(), r, newSocket(h.hub, claims, r.URL.Query().Get("resume"))); err != nil {
+		h.hub.sockets.Done()
+		h.hub.logger.Debug("upgrade failed", "error", err) // the request has been answered
 	}
 	return nil
 }
 
-// check refuses what no authentication can make good.
-func (h *Hub) check(r *http.Request) error {
+// check refuses requests that no authentication makes valid.
+func (h *Handler) check(r *http.Request) error {
 	switch {
-	case h.draining.Load():
+	case h.hub.draining.Load():
 		return protocol.ErrShuttingDown
 	case r.ProtoMajor != 1 || !websocket.IsWebSocketUpgrade(r) || r.Header.Get("Sec-Websocket-Version") != "13" ||
 		!keyValid(r.Header.Get("Sec-Websocket-Key")):
@@ -66,27 +78,27 @@ func (h *Hub) check(r *http.Request) error {
 		return protocol.ErrOrigin
 	}
 	select {
-	case <-h.ready:
+	case <-h.hub.ready:
 		return nil
 	default:
 		return web.ErrBusy
 	}
 }
 
-// keyValid tells what gorilla takes: 16 bytes in base64.
+// keyValid reports whether gorilla accepts a key: 16 bytes in base64.
 func keyValid(key string) bool {
 	b, err := base64.StdEncoding.DecodeString(key)
 	return err == nil && len(b) == 16
 }
 
-// originAllowed keeps pages of other sites from opening a stream with what a
-// browser knows of its user.
-func (h *Hub) originAllowed(r *http.Request) bool {
+// originAllowed prevents pages of other sites from opening a socket with the
+// credentials of a browser.
+func (h *Handler) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return true
 	}
-	for _, allowed := range h.cfg.Origins {
+	for _, allowed := range h.hub.cfg.Origins {
 		if allowed == "*" || strings.EqualFold(allowed, origin) {
 			return true
 		}
@@ -96,7 +108,7 @@ func (h *Hub) originAllowed(r *http.Request) bool {
 }
 
 // authenticate accepts a bearer token, or a ticket where no header can be sent.
-func (h *Hub) authenticate(r *http.Request) (auth.Claims, error) {
+func (h *Handler) authenticate(r *http.Request) (auth.Claims, error) {
 	if token := web.BearerToken(r); token != "" {
 		claims, err := h.tokens.Verify(token)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -20,70 +21,63 @@ import (
 	"ping/internal/eventlog"
 	"ping/internal/transport"
 	"ping/internal/wait"
+	"ping/realtime/presence"
 	"ping/realtime/protocol"
 )
 
-// Hub is the realtime side of a node: it follows the log and hands each event
-// to the sockets of those it is for.
+// Hub follows the log and passes each event to the sockets of the users who may
+// see it.
 type Hub struct {
 	log       *eventlog.Log
 	pool      *pgxpool.Pool
 	tokens    *auth.Tokens
-	tickets   *auth.Tickets
 	cfg       Config
 	logger    *slog.Logger
 	transport *transport.Server
 	metrics   *metrics
 
-	users      users
-	people     *people
-	partitions []*partition // made by Run
-	ephemeral  *ephemeral.Store
-	node       string // names this node among all
-	sightings  *sightings
-	expiry     expiry
-	word       *word
-	began      chan struct{} // told when the ephemeral lane is listened to anew
-	pacer      *pacer
-	turns      *turns
-	snapshots  *snapshots
-	reads      *semaphore.Weighted // bounds what streams that start read of the log at a time
-	ready      chan struct{}       // closed when the partitions have caught up
-	background context.Context
-	stop       context.CancelFunc
+	registry    *registry
+	partitions  []*partition // made by Run
+	store       *ephemeral.Store
+	presence    *presence.Service
+	router      *ephemeralRouter
+	pacer       *pacer
+	admission   *admission
+	memberships *membershipLoader
+	reads       *semaphore.Weighted // bounds the concurrent reads of the log by sockets that start
+	ready       chan struct{}       // closed when the partitions have caught up
+	background  context.Context
+	stop        context.CancelFunc
 
 	draining atomic.Bool
-	sockets  sync.WaitGroup // streams, from their request to their end
-	mu       sync.Mutex     // orders the first of sockets against Run's wait
+	sockets  sync.WaitGroup // from their request to their end
+	mu       sync.Mutex     // orders admit and end
 	stopped  bool
-	left     chan struct{} // told when a stream has ended
+	left     chan struct{} // notified when a socket has ended
 
-	reached atomic.Pointer[func(step)] // set by tests to act at a step of a stream
+	reached atomic.Pointer[func(step)] // set by tests to act at a step of a start
 }
 
-// New makes a hub; it serves streams while Run runs.
-func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets, lane *ephemeral.Store, cfg Config, logger *slog.Logger) *Hub {
+// New makes a hub. It serves sockets while Run runs.
+func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, store *ephemeral.Store, cfg Config, logger *slog.Logger) *Hub {
 	cfg = cfg.withDefaults()
 	background, stop := context.WithCancel(context.Background())
 	h := &Hub{
-		log: log, pool: pool, tokens: tokens, tickets: tickets, cfg: cfg, logger: logger,
-		users:      users{sockets: map[domain.ID][]*socket{}},
-		people:     newPeople(),
-		ephemeral:  lane,
-		node:       rand.Text(),
-		sightings:  newSightings(),
-		expiry:     newExpiry(),
-		word:       newWord(),
-		began:      make(chan struct{}, ephemeral.Shards),
-		turns:      newTurns(cfg),
-		snapshots:  newSnapshots(pool, log),
-		reads:      semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
-		pacer:      newPacer(),
-		ready:      make(chan struct{}),
-		left:       make(chan struct{}, 1),
-		background: background, stop: stop,
+		log: log, pool: pool, tokens: tokens, cfg: cfg, logger: logger, store: store,
+		registry:    newRegistry(),
+		admission:   newAdmission(cfg),
+		memberships: newMembershipLoader(pool, log),
+		reads:       semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
+		pacer:       newPacer(),
+		ready:       make(chan struct{}),
+		left:        make(chan struct{}, 1),
+		background:  background, stop: stop,
 	}
-	h.metrics = newMetrics(h)
+	h.metrics = newMetrics(h.registry, h.admission)
+	h.presence = presence.New(log, pool, store, rand.Text(),
+		presence.Config{Heartbeat: cfg.PresenceBeat, Life: cfg.PresenceLife, Grace: cfg.PresenceGrace},
+		func(user domain.ID) { h.registry.each(user, func(s *socket) { s.conn.SendEphemeral(ephemeralGap()) }) }, logger)
+	h.router = newEphemeralRouter(store, h.registry, h.presence.Local, h.partitionOf, h.presence.RenewSoon, h.metrics)
 	h.transport = transport.NewServer(transport.Config{
 		Subprotocol: protocol.Subprotocol, MaxMessage: protocol.MaxMessage,
 		BytesPerSecond: protocol.BytesPerSecond, ByteBurst: protocol.ByteBurst,
@@ -94,9 +88,15 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *au
 	return h
 }
 
-// Run follows the log until ctx ends; then it cuts the streams that are left
-// and returns when all goroutines have ended. Call Drain before, for streams
-// to end in good order.
+// Metrics returns the metrics of the hub and its sockets.
+func (h *Hub) Metrics() prometheus.Collector { return h.metrics }
+
+// partitionOf returns the partition of a conversation or a user.
+func (h *Hub) partitionOf(id domain.ID) *partition { return h.partitions[h.log.PartitionOf(id)] }
+
+// Run follows the log until ctx ends. Then it cuts the remaining sockets and
+// returns when all goroutines have ended. Call Drain before, so that clients are
+// told to reconnect.
 func (h *Hub) Run(ctx context.Context) error {
 	defer h.end()
 	from, err := h.startPositions(ctx)
@@ -104,35 +104,39 @@ func (h *Hub) Run(ctx context.Context) error {
 		return err
 	}
 	for id, position := range from {
-		h.partitions = append(h.partitions, newPartition(id, position, &h.users, h.people, h.logger))
+		h.partitions = append(h.partitions, newPartition(id, position, h.registry, h.presence.Local, h.logger))
 	}
 	tips := h.log.Tips()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range h.partitions {
 		group.Go(func() error { return h.follow(ctx, p) })
 	}
-	for _, work := range []func(context.Context) error{h.snapshots.run, h.hear, h.expire, h.present, h.beat, h.see, h.tellGaps} {
+	for _, work := range []func(context.Context) error{
+		h.memberships.run, h.presence.RunTransitions, h.presence.RunHeartbeat,
+		h.router.run, h.router.deliverPresence, h.router.expireStealth,
+		func(ctx context.Context) error { return h.router.reportGaps(ctx, h.ready) },
+	} {
 		group.Go(func() error { return work(ctx) })
 	}
 	group.Go(func() error {
-		// Until then a stream would begin in the past.
+		// Before that, a socket would start in the past.
 		for i, p := range h.partitions {
 			if err := p.reach(ctx, tips[i]); err != nil {
 				return nil
 			}
 		}
-		h.awaitHearing(ctx)
+		h.router.awaitSubscription(ctx)
 		close(h.ready)
 		return nil
 	})
 	return group.Wait()
 }
 
-// startLag bounds how far behind the tip a hub begins, a partition.
+// startLag bounds how far behind the tip a hub starts, per partition.
 const startLag = 20_000
 
-// startPositions returns where to follow the log from: where the inbox stands,
-// so that the membership changes that it lacks are known here.
+// startPositions returns the positions from which to follow the log: those of the
+// inbox, so that this node knows the membership changes that the inbox lacks.
 func (h *Hub) startPositions(ctx context.Context) ([]int64, error) {
 	nobody, err := loadMemberships(ctx, h.pool, h.log, []domain.ID{{}})
 	if err != nil {
@@ -145,7 +149,7 @@ func (h *Hub) startPositions(ctx context.Context) ([]int64, error) {
 	return from, nil
 }
 
-// follow hands on the events of one partition.
+// follow dispatches the events of one partition.
 func (h *Hub) follow(ctx context.Context, p *partition) error {
 	tail := h.log.Tail(p.id, p.position)
 	defer tail.Close()
@@ -155,34 +159,34 @@ func (h *Hub) follow(ctx context.Context, p *partition) error {
 			return nil
 		}
 		if err != nil {
-			h.logger.Warn("tail cannot be read", "partition", p.id, "error", err)
+			h.logger.Warn("tail not read; retrying", "partition", p.id, "error", err)
 			if !wait.Sleep(ctx, time.Second) {
 				return nil
 			}
 			continue
 		}
 		began := time.Now()
-		writes, frames := p.take(events)
+		writes, frames := p.dispatch(events)
 		h.metrics.writes.Add(float64(writes))
 		h.metrics.events.Add(float64(frames))
 		h.pacer.pace(ctx, time.Since(began), writes, frames)
 	}
 }
 
-// end cuts what streams are left and waits for all goroutines.
+// end cuts the remaining sockets and waits for all goroutines.
 func (h *Hub) end() {
 	h.mu.Lock()
 	h.stopped = true
 	h.mu.Unlock()
 	h.stop()
-	for _, s := range h.users.all() {
+	for _, s := range h.registry.all() {
 		_ = s.conn.Close() // never fails
 	}
 	h.sockets.Wait()
 	h.transport.Wait()
 }
 
-// admit counts a stream in; it returns false when the hub has stopped.
+// admit counts a socket in. It returns false when the hub has stopped.
 func (h *Hub) admit() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -193,40 +197,36 @@ func (h *Hub) admit() bool {
 	return true
 }
 
-// Sockets returns how many streams are open.
-func (h *Hub) Sockets() int {
-	h.users.mu.RLock()
-	defer h.users.mu.RUnlock()
-	return h.users.count
-}
+// Sockets returns the number of open sockets.
+func (h *Hub) Sockets() int { return h.registry.len() }
 
-// CloseSession closes the streams that a session has on this node.
+// CloseSession closes the sockets of a session on this node.
 func (h *Hub) CloseSession(session domain.ID) {
-	for _, s := range h.users.all() {
+	for _, s := range h.registry.all() {
 		if s.ofSession(session) {
 			s.conn.CloseWith(closing(protocol.CloseLoggedOut))
 		}
 	}
 }
 
-// CloseUser closes the streams that a user who is erased has on this node.
+// CloseUser closes the sockets of an erased user on this node.
 func (h *Hub) CloseUser(user domain.ID) {
-	h.users.each(user, func(s *socket) { s.conn.CloseWith(closing(protocol.CloseErased)) })
+	h.registry.each(user, func(s *socket) { s.conn.CloseWith(closing(protocol.CloseErased)) })
 }
 
-// Drain refuses new streams, asks the clients of the others to come back,
-// spread over Config.DrainSpread, and closes them. It returns when all have
-// gone; when ctx ends, the rest are cut and ctx's error is returned.
+// Drain refuses new sockets, tells the clients of the others to reconnect at times
+// spread over Config.DrainSpread, and closes them. It returns when all have ended.
+// When ctx ends, it cuts the rest and returns the error of ctx.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.draining.Store(true)
-	for _, s := range h.users.all() {
-		s.restart() // who comes now is asked by its own start
+	for _, s := range h.registry.all() {
+		s.restart() // a socket that opens now restarts itself
 	}
 	for h.Sockets() > 0 {
 		select {
 		case <-h.left:
 		case <-ctx.Done():
-			for _, s := range h.users.all() {
+			for _, s := range h.registry.all() {
 				_ = s.conn.Close() // never fails
 			}
 			return fmt.Errorf("drain: %w", ctx.Err())

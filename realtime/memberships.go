@@ -15,13 +15,13 @@ import (
 type memberships struct {
 	positions []int64
 	ends      []int64  // the log's, by partition, when this was read
-	streams   []stream // the conversations, by partition and id
+	sources   []source // the conversations, by partition and id
 	own       tip      // of the user's own stream
 }
 
 // stream is a conversation that the user is or was in, or the user's own
 // stream, and its version at the cut-off.
-type stream struct {
+type source struct {
 	id        domain.ID
 	partition int
 	own       bool
@@ -40,26 +40,26 @@ type tip struct{ version, position int64 }
 var unknownTip = tip{position: math.MaxInt64}
 
 // byPlace orders streams; those of a partition are together.
-func byPlace(a, b stream) int {
+func byPlace(a, b source) int {
 	return cmp.Or(cmp.Compare(a.partition, b.partition), bytes.Compare(a.id[:], b.id[:]))
 }
 
 // in returns the conversations in a partition.
-func (m *memberships) in(partition int) []stream {
-	byPartition := func(s stream, partition int) int { return cmp.Compare(s.partition, partition) }
-	from, _ := slices.BinarySearchFunc(m.streams, partition, byPartition)
-	to, _ := slices.BinarySearchFunc(m.streams[from:], partition+1, byPartition)
-	return m.streams[from : from+to]
+func (m *memberships) in(partition int) []source {
+	byPartition := func(s source, partition int) int { return cmp.Compare(s.partition, partition) }
+	from, _ := slices.BinarySearchFunc(m.sources, partition, byPartition)
+	to, _ := slices.BinarySearchFunc(m.sources[from:], partition+1, byPartition)
+	return m.sources[from : from+to]
 }
 
 // apply brings the memberships of a partition up to a change.
 func (m *memberships) apply(partition int, c change) {
 	m.positions[partition] = c.position
-	changed := stream{id: c.conversation, partition: partition, tip: unknownTip}
-	i, known := slices.BinarySearchFunc(m.streams, changed, byPlace)
+	changed := source{id: c.conversation, partition: partition, tip: unknownTip}
+	i, known := slices.BinarySearchFunc(m.sources, changed, byPlace)
 	if known {
-		m.streams[i].spans = m.streams[i].spans.apply(c)
+		m.sources[i].spans = m.sources[i].spans.apply(c)
 	} else if changed.spans = changed.spans.apply(c); len(changed.spans) > 0 {
-		m.streams = slices.Insert(m.streams, i, changed)
+		m.sources = slices.Insert(m.sources, i, changed)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"ping/realtime/protocol"
 )
 
-// metrics are the hub's own; a Hub is a prometheus.Collector of them.
+// metrics are the metrics of a hub and its sockets, as a prometheus.Collector.
 type metrics struct {
 	refused      *prometheus.CounterVec
 	closes       *prometheus.CounterVec
@@ -27,7 +27,7 @@ type metrics struct {
 	all          []prometheus.Collector
 }
 
-func newMetrics(h *Hub) *metrics {
+func newMetrics(sockets *registry, a *admission) *metrics {
 	m := &metrics{}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -42,19 +42,19 @@ func newMetrics(h *Hub) *metrics {
 	gauge := func(name, help string, value func() float64) {
 		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
-	gauge("ping_streams", "Open streams of this node.", func() float64 { return float64(h.Sockets()) })
-	gauge("ping_streams_starting", "Streams that start or replay.", func() float64 { return float64(h.turns.taken.Load()) })
-	gauge("ping_streams_waiting", "Streams that wait for their turn to start.", func() float64 { return float64(h.turns.waiting.Load()) })
-	m.refused = counters("ping_stream_refusals_total", "Requests for a stream that were refused before the upgrade.", "code")
-	m.closes = counters("ping_stream_closes_total", "Streams that ended, by their close code; client: by the client; none: the connection broke.", "code")
-	m.errors = counters("ping_stream_errors_total", "Frames of clients that were answered by error.", "code")
-	m.dropped = counters("ping_stream_dropped_total", "Frames that a client was not sent because it reads slowly; never events.", "type")
-	m.events = counter("ping_stream_events_total", "Events handed to streams as they happened, counted for each stream.")
-	m.writes = counter("ping_stream_writes_total", "Writes to streams that carried them.")
-	m.replayed = counter("ping_stream_events_replayed_total", "Events that streams which resumed had missed.")
-	m.gaps = counter("ping_stream_gaps_total", "Gaps told to streams in place of events.")
+	gauge("ping_streams", "Open sockets of this node.", func() float64 { return float64(sockets.len()) })
+	gauge("ping_streams_starting", "Sockets that start or replay.", func() float64 { return float64(a.active.Load()) })
+	gauge("ping_streams_waiting", "Sockets that wait for admission to start.", func() float64 { return float64(a.waiting.Load()) })
+	m.refused = counters("ping_stream_refusals_total", "Requests for a socket that were refused before the upgrade.", "code")
+	m.closes = counters("ping_stream_closes_total", "Sockets that ended, by close code; client: closed by the client; none: the connection broke.", "code")
+	m.errors = counters("ping_stream_errors_total", "Client frames that were answered by an error frame.", "code")
+	m.dropped = counters("ping_stream_dropped_total", "Frames that were dropped because the client reads slowly; never events.", "type")
+	m.events = counter("ping_stream_events_total", "Live events sent to sockets, counted per socket.")
+	m.writes = counter("ping_stream_writes_total", "Writes to sockets that carried live events.")
+	m.replayed = counter("ping_stream_events_replayed_total", "Events replayed to sockets that resumed.")
+	m.gaps = counter("ping_stream_gaps_total", "Gap frames sent instead of events.")
 	m.startSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "ping_stream_start_seconds", Help: "Time from a client's first frame, or the end of the wait for it, until its stream was live.",
+		Name: "ping_stream_start_seconds", Help: "Time from the first frame of a client, or the end of the wait for it, to live delivery.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 	})
 	m.all = append(m.all, m.startSeconds)
@@ -62,8 +62,8 @@ func newMetrics(h *Hub) *metrics {
 	return m
 }
 
-// beginAtZero makes every code visible before it first happens, so that the
-// first time is a rise.
+// beginAtZero exports every code before its first occurrence, so that the first
+// occurrence is an increase.
 func (m *metrics) beginAtZero() {
 	for _, why := range contract.UpgradeRefusals {
 		m.refused.WithLabelValues(why.Code)
@@ -103,7 +103,7 @@ func (m *metrics) refuse(err error) {
 	m.refused.WithLabelValues(code).Inc()
 }
 
-// drop counts that a slow client was not sent typing, or presence.
+// drop counts a frame of typing or presence that a slow client was not sent.
 func (m *metrics) drop(kind ephemeral.Kind) {
 	typ := "typing"
 	if kind == ephemeral.KindPresence {
@@ -113,15 +113,15 @@ func (m *metrics) drop(kind ephemeral.Kind) {
 }
 
 // Describe implements prometheus.Collector.
-func (h *Hub) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range h.metrics.all {
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.all {
 		c.Describe(ch)
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (h *Hub) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range h.metrics.all {
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range m.all {
 		c.Collect(ch)
 	}
 }

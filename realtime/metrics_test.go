@@ -19,7 +19,7 @@ import (
 func (n *node) counted(name, label string) float64 {
 	n.t.Helper()
 	registry := prometheus.NewRegistry()
-	require.NoError(n.t, registry.Register(n.hub))
+	require.NoError(n.t, registry.Register(n.hub.Metrics()))
 	families, err := registry.Gather()
 	require.NoError(n.t, err)
 	for _, family := range families {

@@ -58,11 +58,11 @@ func newWorld(t testing.TB) *world {
 // node is a server: a log, a hub and HTTP.
 type node struct {
 	*world
-	log  *eventlog.Log
-	hub  *Hub
-	lane *ephemeral.Store
-	url  string
-	stop func()
+	log   *eventlog.Log
+	hub   *Hub
+	store *ephemeral.Store
+	url   string
+	stop  func()
 }
 
 func (w *world) start(cfg Config) *node { return w.startOn(eventlog.Config{}, cfg) }
@@ -77,8 +77,8 @@ func (w *world) startOn(logConfig eventlog.Config, cfg Config) *node {
 	ctx, cancel := context.WithCancel(context.Background())
 	l, err := eventlog.Open(ctx, w.pool, nc, logConfig, logger)
 	require.NoError(t, err)
-	lane := ephemeral.New(w.redis, "secret", logger)
-	hub := New(l, w.pool, w.tokens, w.tickets, lane, cfg, logger)
+	store := ephemeral.New(w.redis, "secret", logger)
+	hub := New(l, w.pool, w.tokens, store, cfg, logger)
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := l.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -93,7 +93,7 @@ func (w *world) startOn(logConfig eventlog.Config, cfg Config) *node {
 		}
 	})
 	server := web.New(logger)
-	hub.Register(server.Echo)
+	NewHandler(hub, w.tokens, w.tickets).Register(server.Echo)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	httpServer := &http.Server{Handler: server.Echo}
@@ -103,7 +103,7 @@ func (w *world) startOn(logConfig eventlog.Config, cfg Config) *node {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the hub did not start")
 	}
-	n := &node{world: w, log: l, hub: hub, lane: lane, url: "http://" + listener.Addr().String() + "/v1/stream"}
+	n := &node{world: w, log: l, hub: hub, store: store, url: "http://" + listener.Addr().String() + "/v1/stream"}
 	n.stop = sync.OnceFunc(func() {
 		stopHub()
 		hubRunning.Wait()

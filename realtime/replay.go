@@ -13,8 +13,8 @@ import (
 // a partition go out in the order of their positions, whichever conversations
 // they are of: so at every moment the last position that the client has seen
 // of a partition is one that it can resume from.
-func (u *upturn) replay(ctx context.Context, streams []stream) error {
-	moved, err := u.moved(ctx, streams)
+func (u *startup) replay(ctx context.Context, sources []source) error {
+	moved, err := u.behind(ctx, sources)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (u *upturn) replay(ctx context.Context, streams []stream) error {
 				// Before the events of its partition: a client that is cut
 				// amid those and resumes from them has been told.
 				u.hub.metrics.gaps.Inc()
-				if out, err = u.gather(ctx, append(out, st.gap(part)...)); err != nil {
+				if out, err = u.flushIfLarge(ctx, append(out, st.gap(part)...)); err != nil {
 					return err
 				}
 				continue
@@ -41,7 +41,7 @@ func (u *upturn) replay(ctx context.Context, streams []stream) error {
 			cursors[st.partition] = append(cursors[st.partition], st.cursor(part))
 		}
 	}
-	if err := u.pace(ctx, out); err != nil {
+	if err := u.flush(ctx, out); err != nil {
 		return err
 	}
 	for _, of := range cursors {
@@ -57,16 +57,16 @@ func (u *upturn) replay(ctx context.Context, streams []stream) error {
 // client is beyond, which is most, nothing is looked up. Who was away for a
 // short while finds what he has missed in memory: so many who come back at once
 // do not ask the log at all.
-func (u *upturn) moved(ctx context.Context, streams []stream) ([]*stream, error) {
-	var moved []*stream
-	for i := range streams {
-		st := &streams[i]
+func (u *startup) behind(ctx context.Context, sources []source) ([]*source, error) {
+	var moved []*source
+	for i := range sources {
+		st := &sources[i]
 		if st.head > 0 && (st.tip.position > u.from[st.partition] || st.head > st.tip.version) {
 			st.seen = st.head
 			moved = append(moved, st)
 		}
 	}
-	asked := u.recent(moved, u.from, func(st *stream, e *eventlog.Event) {
+	asked := u.recent(moved, u.from, func(st *source, e *eventlog.Event) {
 		if st.recent == nil {
 			st.seen = e.Version - 1
 		}
@@ -81,7 +81,7 @@ func (u *upturn) moved(ctx context.Context, streams []stream) ([]*stream, error)
 
 // read does one read of the log, when it is this stream's turn: most of the
 // connections to the database are left for those who send.
-func (u *upturn) read(ctx context.Context, do func() error) error {
+func (u *startup) read(ctx context.Context, do func() error) error {
 	if err := u.hub.reads.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (u *upturn) read(ctx context.Context, do func() error) error {
 
 // completeSpans adds the memberships before the first one known, as far as
 // they reach beyond what the client has seen.
-func (u *upturn) completeSpans(ctx context.Context, st *stream) (membership, error) {
+func (u *startup) completeSpans(ctx context.Context, st *source) (membership, error) {
 	first := st.spans[0].from
 	var earlier membership
 	for after := st.seen; after+1 < first; {
@@ -130,7 +130,7 @@ type cursor struct {
 }
 
 // cursor makes the cursor of a stretch: what memory holds is its only page.
-func (st *stream) cursor(part span) *cursor {
+func (st *source) cursor(part span) *cursor {
 	if int64(len(st.recent)) == st.head-st.seen {
 		return &cursor{after: part.to, upTo: part.to, page: st.recent[part.from-st.seen-1 : part.to-st.seen]}
 	}
@@ -138,7 +138,7 @@ func (st *stream) cursor(part span) *cursor {
 }
 
 // fill reads the next page when the last one is used up.
-func (c *cursor) fill(ctx context.Context, u *upturn, size int) error {
+func (c *cursor) fill(ctx context.Context, u *startup, size int) error {
 	if len(c.page) > 0 || c.after >= c.upTo {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (c *cursors) Pop() any {
 }
 
 // merge sends the events of all cursors in the order of their positions.
-func (u *upturn) merge(ctx context.Context, of cursors) error {
+func (u *startup) merge(ctx context.Context, of cursors) error {
 	if len(of) == 0 {
 		return nil
 	}
@@ -196,7 +196,7 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 		u.hub.metrics.replayed.Inc()
 		c.page = c.page[1:]
 		var err error
-		if out, err = u.gather(ctx, out); err != nil {
+		if out, err = u.flushIfLarge(ctx, out); err != nil {
 			return err
 		}
 		if err := c.fill(ctx, u, size); err != nil {
@@ -208,21 +208,21 @@ func (u *upturn) merge(ctx context.Context, of cursors) error {
 			heap.Fix(&merged, 0)
 		}
 	}
-	return u.pace(ctx, out)
+	return u.flush(ctx, out)
 }
 
 // gather sends what was gathered when it has become much, and returns what has
 // not been sent.
-func (u *upturn) gather(ctx context.Context, out []byte) ([]byte, error) {
+func (u *startup) flushIfLarge(ctx context.Context, out []byte) ([]byte, error) {
 	if len(out) < sendSize {
 		return out, nil
 	}
-	return out[:0], u.pace(ctx, out)
+	return out[:0], u.flush(ctx, out)
 }
 
 // pace sends what was gathered and waits until the client has taken most of
 // it.
-func (u *upturn) pace(ctx context.Context, out []byte) error {
+func (u *startup) flush(ctx context.Context, out []byte) error {
 	if len(out) > 0 {
 		u.socket.conn.Send(out)
 	}
@@ -232,5 +232,5 @@ func (u *upturn) pace(ctx context.Context, out []byte) error {
 	case eased:
 		return ctx.Err()
 	}
-	return u.aside(func() error { return u.socket.conn.WaitBelowLowWater(ctx) })
+	return u.yieldSlot(func() error { return u.socket.conn.WaitBelowLowWater(ctx) })
 }

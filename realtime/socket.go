@@ -16,17 +16,18 @@ import (
 	"ping/internal/auth"
 	"ping/internal/ephemeral"
 	"ping/internal/transport"
+	"ping/realtime/presence"
 	"ping/realtime/protocol"
 )
 
 // socket is one stream of a user. What is sent goes through conn; which events
 // it gets is kept in desks, by the partitions.
 type socket struct {
-	hub   *Hub
-	conn  *transport.Conn
-	user  domain.ID
-	desks []desk      // one a partition
-	gone  atomic.Bool // the stream has ended: no partition may take it in
+	hub         *Hub
+	conn        *transport.Conn
+	user        domain.ID
+	attachments []attachment // one a partition
+	gone        atomic.Bool  // the stream has ended: no partition may take it in
 
 	announced string // the request's ?resume=
 	cancel    context.CancelFunc
@@ -37,7 +38,7 @@ type socket struct {
 	lastRefused time.Time
 	typed       typed
 
-	state ephemeral.State // guarded by hub.people
+	device presence.Device
 
 	mu      sync.Mutex
 	claims  auth.Claims
@@ -48,9 +49,9 @@ type socket struct {
 
 func newSocket(h *Hub, claims auth.Claims, announced string) *socket {
 	return &socket{
-		hub: h, user: claims.UserID, claims: claims, announced: announced,
-		desks: make([]desk, len(h.partitions)),
-		first: make(chan protocol.ClientFrame, 1),
+		hub: h, user: claims.UserID, device: presence.Device{User: claims.UserID}, claims: claims, announced: announced,
+		attachments: make([]attachment, len(h.partitions)),
+		first:       make(chan protocol.ClientFrame, 1),
 	}
 }
 
@@ -59,8 +60,8 @@ func (s *socket) Open(c *transport.Conn) {
 	s.conn = c
 	defer s.survive()
 	h := s.hub
-	h.users.add(s)
-	h.people.enter(s)
+	h.registry.add(s)
+	h.presence.Local.Enter(&s.device)
 	s.endIfEnded()
 	if h.draining.Load() {
 		s.restart()
@@ -109,7 +110,7 @@ func (s *socket) run(ctx context.Context) {
 	defer s.survive()
 	resume, err := s.awaitResume(ctx)
 	if err == nil {
-		err = s.catchUp(ctx, resume)
+		err = s.startUp(ctx, resume)
 	}
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, errBehind): // neither lasts
@@ -125,16 +126,16 @@ func (s *socket) end() {
 	h := s.hub
 	s.gone.Store(true)
 	s.cancel()
-	h.users.remove(s)
+	h.registry.remove(s)
 	for _, p := range h.partitions {
 		p.detach(s)
 	}
 	s.mu.Lock()
 	s.expiry.Stop()
 	s.mu.Unlock()
-	signal(h.left)
+	notify(h.left)
 	s.stopTyping(h.background)
-	h.people.leave(s)
+	h.presence.Local.Leave(&s.device)
 }
 
 func (s *socket) expireAt(at time.Time) {
@@ -197,7 +198,7 @@ func (s *socket) receive(payload []byte) {
 		s.refuse(protocol.ErrFrameInvalid, "")
 		return
 	}
-	first := s.take(frame)
+	first := s.takeFirst(frame)
 	switch frame.Type {
 	case "resume":
 		if !first {
@@ -218,7 +219,7 @@ func (s *socket) receive(payload []byte) {
 
 // take hands the first frame to awaitResume. It reports whether this is the
 // first, and in time.
-func (s *socket) take(frame protocol.ClientFrame) bool {
+func (s *socket) takeFirst(frame protocol.ClientFrame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.started {

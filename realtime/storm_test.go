@@ -35,7 +35,7 @@ func TestTurns(t *testing.T) {
 		c.connect(n, "?resume=0")
 		waiting = append(waiting, c)
 	}
-	require.Eventually(t, func() bool { return n.hub.turns.waiting.Load() == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return n.hub.admission.waiting.Load() == 2 }, 10*time.Second, time.Millisecond)
 	late := newClient(t, user)
 	late.connect(n, "?resume=0")
 	f := late.until("reconnect")
@@ -49,7 +49,7 @@ func TestTurns(t *testing.T) {
 	for _, c := range append(waiting, first) {
 		c.until("ready")
 	}
-	require.Zero(t, n.hub.turns.waiting.Load())
+	require.Zero(t, n.hub.admission.waiting.Load())
 	late.resume(n)
 	sent := n.send(group, user, "afterwards")
 	for _, c := range append(waiting, first, late) {

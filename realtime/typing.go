@@ -22,7 +22,7 @@ type typed struct {
 // A user types in one place at a time: elsewhere he has stopped.
 func (s *socket) typing(ctx context.Context, frame protocol.ClientFrame) {
 	conversation := frame.ConversationID
-	p := s.hub.partitions[s.hub.log.PartitionOf(conversation)]
+	p := s.hub.partitionOf(conversation)
 	switch inside, writes := p.standing(s, conversation); {
 	case !inside:
 		s.answer(protocol.ErrConversationNotFound, frame.ID) // it may just have been removed
@@ -41,11 +41,11 @@ func (s *socket) typing(ctx context.Context, frame protocol.ClientFrame) {
 	case frame.On && !same:
 		s.stopTyping(ctx)
 	}
-	blocked, known := s.hub.people.blockedBy(s.user)
+	blocked, known := s.hub.presence.Local.BlockedBy(s.user)
 	if !known {
 		return // it comes again
 	}
-	if s.hub.ephemeral.Typing(ctx, conversation, s.user, frame.On, blocked) != nil {
+	if s.hub.store.Typing(ctx, conversation, s.user, frame.On, blocked) != nil {
 		s.answer(protocol.ErrEphemeralUnavailable, frame.ID)
 		return
 	}
@@ -61,8 +61,8 @@ func (s *socket) stopTyping(ctx context.Context) {
 	if s.typed.conversation.IsZero() || time.Since(s.typed.at) >= ephemeral.TypingLife {
 		return
 	}
-	if blocked, known := s.hub.people.blockedBy(s.user); known {
-		_ = s.hub.ephemeral.Typing(ctx, s.typed.conversation, s.user, false, blocked)
+	if blocked, known := s.hub.presence.Local.BlockedBy(s.user); known {
+		_ = s.hub.store.Typing(ctx, s.typed.conversation, s.user, false, blocked)
 	}
 	s.typed = typed{}
 }
@@ -78,8 +78,8 @@ func (s *socket) present(frame protocol.ClientFrame) {
 		s.answer(protocol.ErrFrameRate, frame.ID)
 		return
 	}
-	s.hub.people.change(s, state)
-	if s.hub.ephemeral.Away() {
+	s.hub.presence.Local.SetState(&s.device, state)
+	if s.hub.store.Away() {
 		s.answer(protocol.ErrEphemeralUnavailable, frame.ID) // it is told when Redis is back
 	}
 }

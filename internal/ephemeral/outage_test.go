@@ -124,7 +124,7 @@ func TestOutage(t *testing.T) {
 			fails(t, patience/2)
 		}
 		require.ErrorIs(t, s.Typing(t.Context(), conversation, author, true, nil), ErrUnavailable)
-		_, err := s.Look(t.Context(), []domain.ID{author})
+		_, err := s.Presence(t.Context(), []domain.ID{author})
 		require.ErrorIs(t, err, ErrUnavailable)
 		server = private(t, dir)
 		require.Eventually(t, succeeds, 10*time.Second, 5*time.Millisecond)

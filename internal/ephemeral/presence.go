@@ -16,22 +16,22 @@ const (
 	run = 100
 )
 
-// Word is a presence lease: a user's state on this node, and the life of the lease.
-type Word struct {
+// Lease is a presence lease: a user's state on this node, and the life of the lease.
+type Lease struct {
 	User  domain.ID
 	State State
 	Life  time.Duration
 }
 
-// Beat renews a node's presence leases for users of a shard. It returns those whose
+// RenewLeases renews a node's presence leases for users of a shard. It returns those whose
 // published state differs.
-func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) (changed []Presence, err error) {
-	for some := range slices.Chunk(words, run) {
+func (s *Store) RenewLeases(ctx context.Context, shard int, node string, leases []Lease) (changed []Presence, err error) {
+	for some := range slices.Chunk(leases, run) {
 		keys := []string{slot(shard) + ":presence:due"}
 		args := []any{node, seenFor.Milliseconds()}
-		for _, w := range some {
-			keys = append(keys, presenceKey(w.User))
-			args = append(args, w.User.String(), int(w.State), w.Life.Milliseconds())
+		for _, lease := range some {
+			keys = append(keys, presenceKey(lease.User))
+			args = append(args, lease.User.String(), int(lease.State), lease.Life.Milliseconds())
 		}
 		got, err := s.run(ctx, shard, presenceRenewScript, keys, args...)
 		if err != nil {
@@ -41,7 +41,7 @@ func (s *Store) Beat(ctx context.Context, shard int, node string, words []Word) 
 		for i := 0; i+2 < len(list); i += 3 {
 			user, err := domain.ParseID(fmt.Sprint(list[i]))
 			if err != nil {
-				return nil, fmt.Errorf("say who is there: %w", err)
+				return nil, fmt.Errorf("renew presence leases: %w", err)
 			}
 			changed = append(changed, presence(user, list[i+1], list[i+2]))
 		}
@@ -71,8 +71,8 @@ func ByShard[T any](all []T, user func(T) domain.ID) (shards [Shards][]T) {
 	return shards
 }
 
-// Look reads the presence of users, in their order.
-func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error) {
+// Presence reads the presence of users, in their order.
+func (s *Store) Presence(ctx context.Context, users []domain.ID) ([]Presence, error) {
 	byUser := make(map[domain.ID]Presence, len(users))
 	for shard, of := range ByShard(users, func(id domain.ID) domain.ID { return id }) {
 		if len(of) == 0 {
@@ -100,9 +100,9 @@ func (s *Store) Look(ctx context.Context, users []domain.ID) ([]Presence, error)
 	return found, nil
 }
 
-// Due returns users of a shard to check: a lease may have expired, or the state was
+// DueUsers returns users of a shard to check: a lease may have expired, or the state was
 // not published.
-func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
+func (s *Store) DueUsers(ctx context.Context, shard int) ([]domain.ID, error) {
 	got, err := s.run(ctx, shard, presenceDueScript, []string{slot(shard) + ":presence:due"}, run)
 	if err != nil {
 		return nil, err
@@ -112,25 +112,25 @@ func (s *Store) Due(ctx context.Context, shard int) ([]domain.ID, error) {
 	for _, text := range list {
 		user, err := domain.ParseID(fmt.Sprint(text))
 		if err != nil {
-			return nil, fmt.Errorf("find who is due: %w", err)
+			return nil, fmt.Errorf("find users with due presence: %w", err)
 		}
 		users = append(users, user)
 	}
 	return users, nil
 }
 
-// Sighting is the presence of a user and its audience: the members of
+// Transition is a change of a user's presence and its audience: the members of
 // conversations, except the users that they have blocked.
-type Sighting struct {
+type Transition struct {
 	Presence
 	Conversations, Blocked []domain.ID
 }
 
-// Tell publishes the presence of users of a shard, unless it has changed meanwhile or
+// PublishPresence publishes the presence of users of a shard, unless it has changed meanwhile or
 // was published.
-func (s *Store) Tell(ctx context.Context, shard int, seen []Sighting) error {
+func (s *Store) PublishPresence(ctx context.Context, shard int, transitions []Transition) error {
 	of := slot(shard)
-	for some := range slices.Chunk(seen, run) {
+	for some := range slices.Chunk(transitions, run) {
 		keys, args := []string{of + ":presence:due", of}, []any{}
 		for _, one := range some {
 			m := Message{Kind: KindPresence, From: one.UserID, Conversations: one.Conversations, Except: one.Blocked,

@@ -12,21 +12,21 @@ import (
 // says renews a node's lease for one user.
 func (l *lane) says(node string, user domain.ID, state State, life time.Duration) []Presence {
 	l.t.Helper()
-	changed, err := l.Beat(l.t.Context(), ShardOf(user), node, []Word{{User: user, State: state, Life: life}})
+	changed, err := l.RenewLeases(l.t.Context(), ShardOf(user), node, []Lease{{User: user, State: state, Life: life}})
 	require.NoError(l.t, err)
 	return changed
 }
 
 func (l *lane) look(user domain.ID) Presence {
 	l.t.Helper()
-	found, err := l.Look(l.t.Context(), []domain.ID{user})
+	found, err := l.Presence(l.t.Context(), []domain.ID{user})
 	require.NoError(l.t, err)
 	return found[0]
 }
 
 func (l *lane) tell(p Presence) {
 	l.t.Helper()
-	require.NoError(l.t, l.Tell(l.t.Context(), ShardOf(p.UserID), []Sighting{{Presence: p, Conversations: []domain.ID{newID()}}}))
+	require.NoError(l.t, l.PublishPresence(l.t.Context(), ShardOf(p.UserID), []Transition{{Presence: p, Conversations: []domain.ID{newID()}}}))
 }
 
 func TestPresence(t *testing.T) {
@@ -118,7 +118,7 @@ func TestPresence(t *testing.T) {
 
 func (l *lane) isDue(user domain.ID) bool {
 	l.t.Helper()
-	due, err := l.Due(l.t.Context(), ShardOf(user))
+	due, err := l.DueUsers(l.t.Context(), ShardOf(user))
 	require.NoError(l.t, err)
 	for _, id := range due {
 		if id == user {

@@ -344,7 +344,7 @@ func TestErasureWithdraws(t *testing.T) {
 	for _, conversation := range p.groups {
 		w.whispers(t, p.id, conversation, "whispers "+p.marker)
 	}
-	_, err := w.lane.Beat(t.Context(), ephemeral.ShardOf(p.id), "node", []ephemeral.Word{{User: p.id, State: ephemeral.Online, Life: time.Minute}})
+	_, err := w.lane.RenewLeases(t.Context(), ephemeral.ShardOf(p.id), "node", []ephemeral.Lease{{User: p.id, State: ephemeral.Online, Life: time.Minute}})
 	require.NoError(t, err)
 	eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
 	late := sync.OnceFunc(func() { w.whispers(t, p.id, p.groups[1], "late "+p.marker) })
@@ -366,7 +366,7 @@ func TestErasureWithdraws(t *testing.T) {
 			require.Empty(t, alive)
 		}
 	}
-	seen, err := w.lane.Look(t.Context(), []domain.ID{p.id})
+	seen, err := w.lane.Presence(t.Context(), []domain.ID{p.id})
 	require.NoError(t, err)
 	require.Equal(t, []ephemeral.Presence{{UserID: p.id}}, seen)
 }

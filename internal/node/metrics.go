@@ -13,7 +13,7 @@ func (n *Node) newMetricsRegistry() *prometheus.Registry {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	registry.MustRegister(
-		n.log, n.runner, n.limiter, n.hub,
+		n.log, n.runner, n.limiter, n.hub.Metrics(),
 		gauge("ping_database_connections", "Connections to Postgres.", func() float64 { return float64(n.Pool.Stat().TotalConns()) }),
 		gauge("ping_database_connections_in_use", "Connections to Postgres that are in use.", func() float64 { return float64(n.Pool.Stat().AcquiredConns()) }),
 		collectors.NewGoCollector(),

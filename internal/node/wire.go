@@ -74,7 +74,7 @@ func New(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions ...na
 	}
 	tickets := auth.NewTickets(n.redis)
 	n.Ephemeral = ephemeral.New(n.redis, tokens.DeriveSecret("ephemeral"), logger)
-	n.hub = realtime.New(n.log, n.Pool, tokens, tickets, n.Ephemeral, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
+	n.hub = realtime.New(n.log, n.Pool, tokens, n.Ephemeral, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
 	n.endings = auth.NewEndings(n.redis, n.Pool, tokens, n.hub.CloseSession, n.hub.CloseUser, auth.Config{}, logger)
 	if err := n.endings.Load(ctx); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions ...na
 		web.LimitLogin(n.limiter), commands.Config{}, logger); err != nil {
 		return nil, err
 	}
-	n.hub.Register(n.Web.Echo)
+	realtime.NewHandler(n.hub, tokens, tickets).Register(n.Web.Echo)
 	contract.Describe(n.Web.API.OpenAPI())
 
 	n.health = newHealth(n.Pool, n.redis, n.nats)

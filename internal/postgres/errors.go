@@ -22,3 +22,6 @@ func IsDataError(err error) bool {
 	state := State(err)
 	return strings.HasPrefix(state, "22") || strings.HasPrefix(state, "23")
 }
+
+// IsUndefinedTable reports whether a query names a table that does not exist.
+func IsUndefinedTable(err error) bool { return State(err) == "42P01" }

@@ -21,25 +21,25 @@ var errBehind = errors.New("this node has not caught up with the log")
 // live events are held back; replays what lies between the client and the
 // cut-off; and releases what was held back. When too much came meanwhile to be
 // held, it was dropped, and another round goes on from the cut-off.
-func (s *socket) catchUp(ctx context.Context, resume *protocol.ClientFrame) error {
+func (s *socket) startUp(ctx context.Context, resume *protocol.ClientFrame) error {
 	began := time.Now()
-	if err := s.hub.turns.take(ctx); err != nil {
+	if err := s.hub.admission.acquire(ctx); err != nil {
 		return err
 	}
-	defer s.hub.turns.give()
-	u := &upturn{socket: s, hub: s.hub}
+	defer s.hub.admission.release()
+	u := &startup{socket: s, hub: s.hub}
 	if resume != nil {
 		u.resume(resume)
 	}
 	for {
-		err := u.round(ctx)
+		err := u.syncOnce(ctx)
 		if err == nil {
 			u.hub.at(stepReplayed)
-			err = u.pace(ctx, nil)
+			err = u.flush(ctx, nil)
 		}
 		switch {
 		case errors.Is(err, errAhead):
-			u.anew(protocol.ErrPositionUnknown)
+			u.resetPositions(protocol.ErrPositionUnknown)
 		case err != nil:
 			return err
 		case s.conn.FlushBuffer(u.resumed()):
@@ -68,7 +68,7 @@ func (h *Hub) at(reached step) {
 }
 
 // upturn is a stream on its way to being live.
-type upturn struct {
+type startup struct {
 	socket   *socket
 	hub      *Hub
 	from     []int64 // what the client has seen, a partition; nil: it begins
@@ -81,10 +81,10 @@ type upturn struct {
 }
 
 // resume takes the positions of the client's first frame.
-func (u *upturn) resume(frame *protocol.ClientFrame) {
+func (u *startup) resume(frame *protocol.ClientFrame) {
 	u.resuming = true
 	if frame.Epoch != 0 && frame.Epoch != u.hub.log.Epoch() {
-		u.anew(protocol.ErrEpochChanged)
+		u.resetPositions(protocol.ErrEpochChanged)
 		return
 	}
 	if len(frame.At) == 0 {
@@ -92,20 +92,20 @@ func (u *upturn) resume(frame *protocol.ClientFrame) {
 	}
 	from, ok := parseAt(frame.At, u.hub.log.Partitions())
 	if !ok {
-		u.anew(protocol.ErrResumeInvalid)
+		u.resetPositions(protocol.ErrResumeInvalid)
 		return
 	}
 	u.from = from
 }
 
 // anew begins without the client's positions, and says why.
-func (u *upturn) anew(why protocol.Refusal) {
+func (u *startup) resetPositions(why protocol.Refusal) {
 	u.socket.answer(why, "")
 	u.from, u.missing = nil, true
 }
 
 // resumed makes the frame that ends a replay.
-func (u *upturn) resumed() []byte {
+func (u *startup) resumed() []byte {
 	if !u.resuming {
 		return nil
 	}
@@ -113,39 +113,39 @@ func (u *upturn) resumed() []byte {
 }
 
 // round subscribes and replays up to there.
-func (u *upturn) round(ctx context.Context) error {
+func (u *startup) syncOnce(ctx context.Context) error {
 	if err := u.subscribe(ctx); err != nil {
 		return err
 	}
 	u.hub.at(stepSubscribed)
-	streams := u.streams()
-	if err := u.setHeads(ctx, streams); err != nil {
+	sources := u.sources()
+	if err := u.setHeads(ctx, sources); err != nil {
 		return err
 	}
 	if !u.greeted {
 		u.greeted = true
-		u.socket.conn.Send(u.ready(streams))
+		u.socket.conn.Send(u.ready(sources))
 	}
 	switch {
 	case u.missing:
 		u.missing = false
-		return u.tellMissing(ctx, streams)
+		return u.sendGaps(ctx, sources)
 	case u.from == nil:
 		return nil
 	}
-	return u.replay(ctx, streams)
+	return u.replay(ctx, sources)
 }
 
 // subscribe attaches the socket to all partitions, in the rooms of which its
 // user is a member there and then.
-func (u *upturn) subscribe(ctx context.Context) (err error) {
+func (u *startup) subscribe(ctx context.Context) (err error) {
 	if u.cut != nil {
 		for _, p := range u.hub.partitions {
 			p.detach(u.socket)
 		}
 	}
 	generation := u.socket.conn.StartBuffering()
-	if u.known, err = u.hub.snapshots.of(ctx, u.socket.user); err != nil {
+	if u.known, err = u.hub.memberships.of(ctx, u.socket.user); err != nil {
 		return err
 	}
 	u.hub.at(stepSnapshot)
@@ -165,7 +165,7 @@ func (u *upturn) subscribe(ctx context.Context) (err error) {
 
 // wait lets the partition come to what the read models and the client have
 // seen already.
-func (u *upturn) wait(ctx, bounded context.Context, p *partition) error {
+func (u *startup) wait(ctx, bounded context.Context, p *partition) error {
 	if u.reach(bounded, p, u.known.positions[p.id]) != nil {
 		return cmp.Or(ctx.Err(), errBehind)
 	}
@@ -180,36 +180,36 @@ func (u *upturn) wait(ctx, bounded context.Context, p *partition) error {
 
 // reach waits until the partition is at a position. Whoever has to wait gives
 // others the turn to start: clients may name positions that never come.
-func (u *upturn) reach(ctx context.Context, p *partition, wanted int64) error {
+func (u *startup) reach(ctx context.Context, p *partition, wanted int64) error {
 	if p.at() >= wanted {
 		return nil
 	}
-	return u.aside(func() error { return p.reach(ctx, wanted) })
+	return u.yieldSlot(func() error { return p.reach(ctx, wanted) })
 }
 
 // aside waits for something and gives others the turn to start meanwhile.
-func (u *upturn) aside(wait func() error) error {
-	u.hub.turns.give()
-	defer u.hub.turns.again() // in any case: catchUp gives it back
+func (u *startup) yieldSlot(wait func() error) error {
+	u.hub.admission.release()
+	defer u.hub.admission.reacquire() // in any case: catchUp gives it back
 	return wait()
 }
 
 // attach attaches to one partition. Where the partition does not remember all
 // changes since the read model's place, the log tells the first of them.
-func (u *upturn) attach(ctx context.Context, p *partition, generation uint32) (cut int64, err error) {
+func (u *startup) attach(ctx context.Context, p *partition, generation uint32) (cut int64, err error) {
 	for {
 		cut, since := p.attach(u.socket, generation, u.known)
 		if since == 0 {
 			return cut, nil
 		}
-		if err := u.scan(ctx, p, since); err != nil {
+		if err := u.replayMemberships(ctx, p, since); err != nil {
 			return 0, err
 		}
 	}
 }
 
 // scan applies the membership changes in the log up to a position.
-func (u *upturn) scan(ctx context.Context, p *partition, upTo int64) error {
+func (u *startup) replayMemberships(ctx context.Context, p *partition, upTo int64) error {
 	tail := u.hub.log.Tail(p.id, u.known.positions[p.id])
 	defer tail.Close()
 	for u.known.positions[p.id] < upTo {
@@ -230,9 +230,9 @@ func (u *upturn) scan(ctx context.Context, p *partition, upTo int64) error {
 	return nil
 }
 
-func (u *upturn) ready(streams []stream) []byte {
-	frame := protocol.ReadyFrame{Type: "ready", UserID: u.socket.user, Conversations: []protocol.ConversationHead{}, At: atStrings(u.stands())}
-	for _, st := range streams {
+func (u *startup) ready(sources []source) []byte {
+	frame := protocol.ReadyFrame{Type: "ready", UserID: u.socket.user, Conversations: []protocol.ConversationHead{}, At: atStrings(u.clientPositions())}
+	for _, st := range sources {
 		if !st.own && st.spans.current() {
 			frame.Conversations = append(frame.Conversations, protocol.ConversationHead{ID: st.id, Seq: st.head})
 		}
@@ -243,7 +243,7 @@ func (u *upturn) ready(streams []stream) []byte {
 // stands returns where the client stands when it is greeted. One whose positions
 // are void has seen nothing until the gaps have told it so: if it is cut before
 // that, it resumes from there.
-func (u *upturn) stands() []int64 {
+func (u *startup) clientPositions() []int64 {
 	switch {
 	case u.missing:
 		return make([]int64, len(u.cut))
@@ -254,20 +254,20 @@ func (u *upturn) stands() []int64 {
 }
 
 // tellMissing tells that everything up to the cut-off may be new.
-func (u *upturn) tellMissing(ctx context.Context, streams []stream) error {
+func (u *startup) sendGaps(ctx context.Context, sources []source) error {
 	var out []byte
-	for i := range streams {
-		st := &streams[i]
+	for i := range sources {
+		st := &sources[i]
 		spans, err := u.completeSpans(ctx, st)
 		if err != nil {
 			return err
 		}
 		for _, part := range spans.clip(0, st.head) {
 			u.hub.metrics.gaps.Inc()
-			if out, err = u.gather(ctx, append(out, st.gap(part)...)); err != nil {
+			if out, err = u.flushIfLarge(ctx, append(out, st.gap(part)...)); err != nil {
 				return err
 			}
 		}
 	}
-	return u.pace(ctx, out)
+	return u.flush(ctx, out)
 }

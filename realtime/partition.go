@@ -8,6 +8,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/realtime/presence"
 )
 
 // partition hands the events of one partition of the log to the sockets of
@@ -15,10 +16,10 @@ import (
 // socket that attaches at a position gets every event after it, and none
 // before it.
 type partition struct {
-	id     int
-	users  *users
-	people *people
-	logger *slog.Logger
+	id       int
+	registry *registry
+	local    *presence.LocalUsers
+	logger   *slog.Logger
 
 	mu       sync.Mutex
 	position int64 // all events up to it have been handed on
@@ -38,16 +39,16 @@ type room struct {
 // member is a socket in a room; seat is where in its desk the room stands.
 type member struct {
 	socket *socket
-	seat   int32
+	slot   int32
 	reader bool // may not write
 }
 
 // desk is what a partition keeps of a socket: guarded by the partition's lock,
 // stored with the socket.
-type desk struct {
+type attachment struct {
 	attached   bool
 	generation uint32 // of the subscription, see conn
-	seats      []seat
+	slots      []roomSlot
 	// While the partition takes a run of events: which run, and where in its
 	// batch this socket stands.
 	run   uint32
@@ -55,14 +56,14 @@ type desk struct {
 }
 
 // seat is a room that a socket is in; index is where in its members.
-type seat struct {
+type roomSlot struct {
 	room  *room
 	index int32
 }
 
-func newPartition(id int, position int64, users *users, people *people, logger *slog.Logger) *partition {
+func newPartition(id int, position int64, sockets *registry, local *presence.LocalUsers, logger *slog.Logger) *partition {
 	return &partition{
-		id: id, users: users, people: people, logger: logger, position: position,
+		id: id, registry: sockets, local: local, logger: logger, position: position,
 		rooms: map[domain.ID]*room{}, changes: changes{since: position},
 	}
 }
@@ -70,11 +71,11 @@ func newPartition(id int, position int64, users *users, people *people, logger *
 // take hands on a run of events. The sockets are written to outside the lock:
 // those who attach or leave meanwhile do not wait for it. It returns how many
 // sockets were written to, and how many frames they got together.
-func (p *partition) take(events []*eventlog.Event) (writes, frames int) {
+func (p *partition) dispatch(events []*eventlog.Event) (writes, frames int) {
 	p.mu.Lock()
 	p.batch.begin()
 	for _, e := range events {
-		p.hand(e)
+		p.route(e)
 	}
 	p.position = events[len(events)-1].Position
 	if p.moved != nil {
@@ -89,34 +90,34 @@ func (p *partition) take(events []*eventlog.Event) (writes, frames int) {
 // hand puts an event into the batch for all who are to get it. One who is
 // added is in the room for the event that adds him, one who is removed for
 // the event that removes him.
-func (p *partition) hand(e *eventlog.Event) {
+func (p *partition) route(e *eventlog.Event) {
 	c, ok := changeOf(e, p.logger)
 	if ok {
 		p.changes.add(c)
 		if c.is != removed {
-			p.users.each(c.user, func(s *socket) { p.join(s, c.conversation, c.reader) })
+			p.registry.each(c.user, func(s *socket) { p.join(s, c.conversation, c.reader) })
 		}
 	}
 	if r := p.rooms[e.Stream]; r != nil {
 		from, to := p.batch.encode(e.Frame)
 		for i := range r.members {
-			p.batch.add(&r.members[i].socket.desks[p.id], r.members[i].socket.conn, from, to)
+			p.batch.add(&r.members[i].socket.attachments[p.id], r.members[i].socket.conn, from, to)
 		}
 	} else if ofUser(e) {
-		p.handUser(e)
+		p.routeToUser(e)
 	}
 	if ok && c.is == removed {
-		p.users.each(c.user, func(s *socket) { p.leave(s, c.conversation) })
+		p.registry.each(c.user, func(s *socket) { p.leave(s, c.conversation) })
 	}
 }
 
 // handUser puts an event of a user's own stream into the batch for that
 // user's sockets: there are few such events and no rooms for them.
-func (p *partition) handUser(e *eventlog.Event) {
+func (p *partition) routeToUser(e *eventlog.Event) {
 	p.block(e)
 	var from, to int32
-	p.users.each(e.Stream, func(s *socket) {
-		if d := &s.desks[p.id]; d.attached {
+	p.registry.each(e.Stream, func(s *socket) {
+		if d := &s.attachments[p.id]; d.attached {
 			if to == 0 {
 				from, to = p.batch.encode(e.Frame)
 			}
@@ -136,21 +137,21 @@ func (p *partition) block(e *eventlog.Event) {
 	}
 	switch b := decoded.(type) {
 	case domain.UserBlocked:
-		p.people.block(e.Stream, b.UserID, true)
+		p.local.SetBlocked(e.Stream, b.UserID, true)
 	case domain.UserUnblocked:
-		p.people.block(e.Stream, b.UserID, false)
+		p.local.SetBlocked(e.Stream, b.UserID, false)
 	}
 }
 
 // join puts an attached socket into a room, or changes what it may do there;
 // p.mu is held.
 func (p *partition) join(s *socket, conversation domain.ID, reader bool) {
-	d := &s.desks[p.id]
+	d := &s.attachments[p.id]
 	if !d.attached {
 		return
 	}
 	if i := d.find(conversation); i >= 0 {
-		d.seats[i].room.members[d.seats[i].index].reader = reader
+		d.slots[i].room.members[d.slots[i].index].reader = reader
 		return
 	}
 	r := p.rooms[conversation]
@@ -158,22 +159,22 @@ func (p *partition) join(s *socket, conversation domain.ID, reader bool) {
 		r = &room{conversation: conversation}
 		p.rooms[conversation] = r
 	}
-	d.seats = append(d.seats, seat{room: r, index: int32(len(r.members))})
-	r.members = append(r.members, member{socket: s, seat: int32(len(d.seats) - 1), reader: reader})
+	d.slots = append(d.slots, roomSlot{room: r, index: int32(len(r.members))})
+	r.members = append(r.members, member{socket: s, slot: int32(len(d.slots) - 1), reader: reader})
 }
 
 // leave takes a socket out of a room; p.mu is held.
 func (p *partition) leave(s *socket, conversation domain.ID) {
-	d := &s.desks[p.id]
+	d := &s.attachments[p.id]
 	if i := d.find(conversation); i >= 0 {
-		p.unseat(d, i)
+		p.removeSlot(d, i)
 	}
 }
 
 // find returns which of the desk's seats is in the room; -1 for none.
-func (d *desk) find(conversation domain.ID) int {
-	for i := range d.seats {
-		if d.seats[i].room.conversation == conversation {
+func (d *attachment) find(conversation domain.ID) int {
+	for i := range d.slots {
+		if d.slots[i].room.conversation == conversation {
 			return i
 		}
 	}
@@ -182,26 +183,26 @@ func (d *desk) find(conversation domain.ID) int {
 
 // unseat removes a seat and its member. The last of each takes the freed
 // place, so that neither list has holes and neither is searched.
-func (p *partition) unseat(d *desk, i int) {
-	s := d.seats[i]
+func (p *partition) removeSlot(d *attachment, i int) {
+	s := d.slots[i]
 	r := s.room
 	last := len(r.members) - 1
 	moved := r.members[last]
 	r.members[s.index] = moved
-	moved.socket.desks[p.id].seats[moved.seat].index = s.index
+	moved.socket.attachments[p.id].slots[moved.slot].index = s.index
 	r.members[last] = member{}
 	r.members = r.members[:last]
 	if last == 0 {
 		delete(p.rooms, r.conversation)
 	}
 
-	end := len(d.seats) - 1
+	end := len(d.slots) - 1
 	if i != end {
-		d.seats[i] = d.seats[end]
-		d.seats[i].room.members[d.seats[i].index].seat = int32(i)
+		d.slots[i] = d.slots[end]
+		d.slots[i].room.members[d.slots[i].index].slot = int32(i)
 	}
-	d.seats[end] = seat{}
-	d.seats = d.seats[:end]
+	d.slots[end] = roomSlot{}
+	d.slots = d.slots[:end]
 }
 
 // attach takes a socket in: it is in the rooms of the user's conversations as
@@ -223,7 +224,7 @@ func (p *partition) attach(s *socket, generation uint32, known *memberships) (cu
 	if s.gone.Load() {
 		return p.position, 0 // its end has detached it already
 	}
-	d := &s.desks[p.id]
+	d := &s.attachments[p.id]
 	d.attached, d.generation = true, generation
 	for _, st := range known.in(p.id) {
 		if st.spans.current() {
@@ -237,12 +238,12 @@ func (p *partition) attach(s *socket, generation uint32, known *memberships) (cu
 func (p *partition) detach(s *socket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d := &s.desks[p.id]
+	d := &s.attachments[p.id]
 	d.attached = false
-	for len(d.seats) > 0 {
-		p.unseat(d, len(d.seats)-1)
+	for len(d.slots) > 0 {
+		p.removeSlot(d, len(d.slots)-1)
 	}
-	d.seats = nil
+	d.slots = nil
 }
 
 // standing reports whether a socket is in a conversation, and whether it may
@@ -250,16 +251,16 @@ func (p *partition) detach(s *socket) {
 func (p *partition) standing(s *socket, conversation domain.ID) (inside, writes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d := &s.desks[p.id]
+	d := &s.attachments[p.id]
 	i := d.find(conversation)
 	if i < 0 {
 		return false, false
 	}
-	return true, !d.seats[i].room.members[d.seats[i].index].reader
+	return true, !d.slots[i].room.members[d.slots[i].index].reader
 }
 
-// appendInside appends the sockets that are in a conversation.
-func (p *partition) appendInside(sockets []*socket, conversation domain.ID) []*socket {
+// appendMembers appends the sockets that are in a conversation.
+func (p *partition) appendMembers(sockets []*socket, conversation domain.ID) []*socket {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r := p.rooms[conversation]; r != nil {

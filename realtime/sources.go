@@ -9,9 +9,9 @@ import (
 )
 
 // streams lists what the client may see, the own stream last.
-func (u *upturn) streams() []stream {
+func (u *startup) sources() []source {
 	user := u.socket.user
-	return append(u.known.streams, stream{
+	return append(u.known.sources, source{
 		id: user, partition: u.hub.log.PartitionOf(user), own: true, spans: membership{{from: 1}}, tip: u.known.own,
 	})
 }
@@ -20,10 +20,10 @@ func (u *upturn) streams() []stream {
 // is in the snapshot: what lies at or before the cut-off was its last event,
 // and the log had not yet gone beyond the cut-off. Where it had, memory holds
 // what came since. The log is asked about the others.
-func (u *upturn) setHeads(ctx context.Context, streams []stream) error {
-	var grown, asked []*stream
-	for i := range streams {
-		st := &streams[i]
+func (u *startup) setHeads(ctx context.Context, sources []source) error {
+	var grown, asked []*source
+	for i := range sources {
+		st := &sources[i]
 		st.head = st.tip.version
 		switch cut := u.cut[st.partition]; {
 		case st.tip.position > cut:
@@ -32,7 +32,7 @@ func (u *upturn) setHeads(ctx context.Context, streams []stream) error {
 			grown = append(grown, st)
 		}
 	}
-	asked = append(asked, u.recent(grown, u.known.ends, func(st *stream, e *eventlog.Event) { st.head = e.Version })...)
+	asked = append(asked, u.recent(grown, u.known.ends, func(st *source, e *eventlog.Event) { st.head = e.Version })...)
 	heads, err := u.versionsAt(ctx, asked, u.cut)
 	if err != nil {
 		return err
@@ -46,13 +46,13 @@ func (u *upturn) setHeads(ctx context.Context, streams []stream) error {
 // recent hands on the events of some streams that memory holds between the
 // given positions and the cut-off, oldest first. It returns the streams of whose
 // partitions memory does not hold all of that.
-func (u *upturn) recent(streams []*stream, after []int64, each func(*stream, *eventlog.Event)) (others []*stream) {
-	if len(streams) == 0 {
+func (u *startup) recent(sources []*source, after []int64, each func(*source, *eventlog.Event)) (others []*source) {
+	if len(sources) == 0 {
 		return nil
 	}
-	byID := make(map[domain.ID]*stream, len(streams))
+	byID := make(map[domain.ID]*source, len(sources))
 	held := make(map[int]bool, len(u.cut))
-	for _, st := range streams {
+	for _, st := range sources {
 		byID[st.id], held[st.partition] = st, false
 	}
 	for p := range held {
@@ -64,7 +64,7 @@ func (u *upturn) recent(streams []*stream, after []int64, each func(*stream, *ev
 			}
 		}
 	}
-	for _, st := range streams {
+	for _, st := range sources {
 		if !held[st.partition] {
 			others = append(others, st)
 		}
@@ -73,12 +73,12 @@ func (u *upturn) recent(streams []*stream, after []int64, each func(*stream, *ev
 }
 
 // versionsAt returns the version that each stream had at a position.
-func (u *upturn) versionsAt(ctx context.Context, streams []*stream, positions []int64) (versions []int64, err error) {
-	if len(streams) == 0 {
+func (u *startup) versionsAt(ctx context.Context, sources []*source, positions []int64) (versions []int64, err error) {
+	if len(sources) == 0 {
 		return nil, nil
 	}
-	ids := make([]domain.ID, len(streams))
-	for i, st := range streams {
+	ids := make([]domain.ID, len(sources))
+	for i, st := range sources {
 		ids[i] = st.id
 	}
 	err = u.read(ctx, func() error {
@@ -88,7 +88,7 @@ func (u *upturn) versionsAt(ctx context.Context, streams []*stream, positions []
 	return versions, err
 }
 
-func (st *stream) gap(part span) []byte {
+func (st *source) gap(part span) []byte {
 	frame := protocol.GapFrame{Type: "gap", FromSeq: part.from, ToSeq: part.to}
 	if st.own {
 		frame.UserID = st.id

@@ -8,18 +8,19 @@ import (
 	"pgregory.net/rapid"
 
 	"ping/domain"
+	"ping/realtime/presence"
 )
 
 // TestRooms compares the rooms with a naive model after any sequence
 // of joins, leaves and detachments: no list has a hole or a stale place.
 func TestRooms(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		p := newPartition(0, 0, &users{}, newPeople(), slog.New(slog.DiscardHandler))
+		p := newPartition(0, 0, newRegistry(), presence.NewLocalUsers(), slog.New(slog.DiscardHandler))
 		sockets := make([]*socket, 5)
 		model := map[*socket]map[domain.ID]bool{} // the rooms, and where it may not write
 		for i := range sockets {
-			sockets[i] = &socket{desks: make([]desk, 1)}
-			sockets[i].desks[0].attached = true
+			sockets[i] = &socket{attachments: make([]attachment, 1)}
+			sockets[i].attachments[0].attached = true
 			model[sockets[i]] = map[domain.ID]bool{}
 		}
 		for range rapid.IntRange(0, 60).Draw(r, "steps") {
@@ -35,7 +36,7 @@ func TestRooms(t *testing.T) {
 				delete(model[s], id)
 			default:
 				p.detach(s)
-				s.desks[0].attached = true
+				s.attachments[0].attached = true
 				clear(model[s])
 			}
 			checkRooms(r, p, model)
@@ -52,14 +53,14 @@ func checkRooms(t require.TestingT, p *partition, model map[*socket]map[domain.I
 			inside, writes := p.standing(m.socket, id)
 			require.True(t, inside)
 			require.Equal(t, !model[m.socket][id], writes)
-			seat := m.socket.desks[0].seats[m.seat]
+			seat := m.socket.attachments[0].slots[m.slot]
 			require.Same(t, room, seat.room)
 			require.EqualValues(t, i, seat.index)
 			members++
 		}
 	}
 	for s, rooms := range model {
-		require.Len(t, s.desks[0].seats, len(rooms))
+		require.Len(t, s.attachments[0].slots, len(rooms))
 		members -= len(rooms)
 	}
 	require.Zero(t, members)

@@ -2,48 +2,47 @@ package realtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/postgres"
 )
 
 // snapshots reads the memberships of those who start. Who asks while others are
 // read for is read for with all who do, next: a query for many costs little more
 // than one for a single user, and those who send are not kept from the database
 // by as many connections as there are starts.
-type snapshots struct {
+type membershipLoader struct {
 	pool  *pgxpool.Pool
 	log   *eventlog.Log
-	asked chan question
+	asked chan loadRequest
 }
 
-type question struct {
+type loadRequest struct {
 	user   domain.ID
-	answer chan<- answer
+	answer chan<- loadResult
 }
 
-type answer struct {
+type loadResult struct {
 	known *memberships
 	err   error
 }
 
-func newSnapshots(pool *pgxpool.Pool, log *eventlog.Log) *snapshots {
-	return &snapshots{pool: pool, log: log, asked: make(chan question)}
+func newMembershipLoader(pool *pgxpool.Pool, log *eventlog.Log) *membershipLoader {
+	return &membershipLoader{pool: pool, log: log, asked: make(chan loadRequest)}
 }
 
 // of returns a user's memberships.
-func (s *snapshots) of(ctx context.Context, user domain.ID) (*memberships, error) {
-	answered := make(chan answer, 1)
+func (s *membershipLoader) of(ctx context.Context, user domain.ID) (*memberships, error) {
+	answered := make(chan loadResult, 1)
 	select {
-	case s.asked <- question{user, answered}:
+	case s.asked <- loadRequest{user, answered}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -56,43 +55,43 @@ func (s *snapshots) of(ctx context.Context, user domain.ID) (*memberships, error
 }
 
 // run answers until ctx ends.
-func (s *snapshots) run(ctx context.Context) error {
+func (s *membershipLoader) run(ctx context.Context) error {
 	for {
-		questions, users := s.gather(ctx)
+		requests, users := s.gather(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		bounded, cancel := context.WithTimeout(ctx, snapshotWait)
 		known, err := loadMemberships(bounded, s.pool, s.log, users)
 		cancel()
-		for i, q := range questions {
+		for i, q := range requests {
 			if err != nil {
-				q.answer <- answer{err: err}
+				q.answer <- loadResult{err: err}
 			} else {
-				q.answer <- answer{known: known[i]}
+				q.answer <- loadResult{known: known[i]}
 			}
 		}
 	}
 }
 
 // gather waits for a question and takes those that wait already.
-func (s *snapshots) gather(ctx context.Context) (questions []question, users []domain.ID) {
-	take := func(q question) { questions, users = append(questions, q), append(users, q.user) }
+func (s *membershipLoader) gather(ctx context.Context) (requests []loadRequest, users []domain.ID) {
+	take := func(q loadRequest) { requests, users = append(requests, q), append(users, q.user) }
 	select {
 	case q := <-s.asked:
 		take(q)
 	case <-ctx.Done():
 		return nil, nil
 	}
-	for len(questions) < snapshotUsers {
+	for len(requests) < snapshotUsers {
 		select {
 		case q := <-s.asked:
 			take(q)
 		default:
-			return questions, users
+			return requests, users
 		}
 	}
-	return questions, users
+	return requests, users
 }
 
 // One statement is one snapshot: the rows are those at the checkpoints. OFFSET
@@ -127,12 +126,12 @@ func loadMemberships(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log,
 	if err == nil {
 		err = eachMembership(rows, log, users, known, positions, ends)
 	}
-	if err != nil && !noInbox(err) {
+	if err != nil && !postgres.IsUndefinedTable(err) {
 		return nil, fmt.Errorf("read memberships: %w", err)
 	}
 	for _, m := range known {
 		m.positions, m.ends = slices.Clone(positions), ends
-		slices.SortFunc(m.streams, byPlace)
+		slices.SortFunc(m.sources, byPlace)
 	}
 	return known, nil
 }
@@ -154,7 +153,7 @@ func eachMembership(rows pgx.Rows, log *eventlog.Log, users []domain.ID, known [
 			known[number-1].own = last
 		default:
 			m := known[number-1]
-			m.streams = append(m.streams, stream{
+			m.sources = append(m.sources, source{
 				id: id.Bytes, partition: log.PartitionOf(id.Bytes), tip: last,
 				spans: membership{{from: position, to: removed, reader: reader}},
 			})
@@ -162,11 +161,4 @@ func eachMembership(rows pgx.Rows, log *eventlog.Log, users []domain.ID, known [
 		return nil
 	})
 	return err
-}
-
-// noInbox reports whether an error says that the tables do not exist.
-func noInbox(err error) bool {
-	const undefinedTable = "42P01"
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == undefinedTable
 }
