@@ -8,25 +8,24 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// turns bounds the streams that start or replay at the same time, so that
-// thousands that come at once do not keep those who send from the database and
-// the processors. The others wait in the order in which they came; those for
-// whom that would be long are told to come back.
+// admission bounds the sockets that start or replay at the same time, so that
+// thousands that connect at once leave the database and the processors to commands.
+// The others wait in order; beyond a number, clients are told to reconnect later.
 type admission struct {
 	free       *semaphore.Weighted
 	active     atomic.Int64
 	waiting    atomic.Int64
-	maxWaiting int64 // that may wait
+	maxWaiting int64
 }
 
-// errBusy says that too many wait for their turn already.
+// errBusy says that too many sockets wait to start.
 var errBusy = errors.New("too many streams wait for their turn")
 
 func newAdmission(cfg Config) *admission {
 	return &admission{free: semaphore.NewWeighted(int64(cfg.MaxStarting)), maxWaiting: int64(cfg.MaxWaiting)}
 }
 
-// take waits for a turn, unless too many do.
+// acquire waits for a slot, unless too many sockets wait.
 func (t *admission) acquire(ctx context.Context) error {
 	if !t.free.TryAcquire(1) {
 		defer t.waiting.Add(-1)
@@ -41,10 +40,10 @@ func (t *admission) acquire(ctx context.Context) error {
 	return nil
 }
 
-// again waits for a turn that was given up for a while, whoever else waits and
-// whatever becomes of its taker: who has it gives it back.
+// reacquire waits for a slot after yieldSlot, without a bound and without a context:
+// its caller releases it in any case.
 func (t *admission) reacquire() {
-	_ = t.free.Acquire(context.Background(), 1) // no end, no error
+	_ = t.free.Acquire(context.Background(), 1) // never fails without an end of the context
 	t.active.Add(1)
 }
 

@@ -5,16 +5,16 @@ import (
 	"ping/internal/transport"
 )
 
-// batch is what a run of events brings to each socket. Each event's message is
-// encoded once into messages; a socket's share is a list of pieces of it, in
-// order, and neighbouring pieces are one. All memory is kept for the next run.
+// batch is what each socket receives of a run of events. Each event's message is
+// encoded once into messages; a socket's share is a list of pieces of it, in order,
+// and adjacent pieces are merged. All memory is reused for the next run.
 type batch struct {
 	run      uint32
 	messages []byte
 	shares   []share
 	pieces   []piece
 	gathered []byte
-	frames   int // that all sockets get together
+	frames   int // of all sockets together
 }
 
 // share is the pieces of one socket, linked from first to last.
@@ -30,14 +30,14 @@ type piece struct{ from, to, next int32 }
 // begin starts a run.
 func (b *batch) begin() {
 	if b.run++; b.run == 0 {
-		b.run = 1 // 0 is a desk's that was in no run yet
+		b.run = 1 // 0 is for an attachment that was in no run
 	}
-	clear(b.shares) // or the sockets of a busy moment would live on
+	clear(b.shares) // else it would keep closed sockets alive
 	b.messages, b.shares, b.pieces = b.messages[:0], b.shares[:0], b.pieces[:0]
 	b.frames = 0
 }
 
-// encode appends an event's message and returns where it is.
+// encode appends an event's message and returns its piece.
 func (b *batch) encode(frame []byte) (from, to int32) {
 	if len(b.messages)+len(frame) > math.MaxInt32-16 {
 		panic("a run of events has more than 2 GiB") // a run is at most 512 frames of at most some 100 KiB
@@ -47,7 +47,7 @@ func (b *batch) encode(frame []byte) (from, to int32) {
 	return int32(start), int32(len(b.messages))
 }
 
-// add gives a socket a piece.
+// add appends a piece to a socket's share.
 func (b *batch) add(d *attachment, c *transport.Conn, from, to int32) {
 	b.frames++
 	next := int32(len(b.pieces))
@@ -67,7 +67,7 @@ func (b *batch) add(d *attachment, c *transport.Conn, from, to int32) {
 	b.pieces = append(b.pieces, piece{from, to, -1})
 }
 
-// flush writes each socket's share, in one go.
+// flush writes each socket's share with one call.
 func (b *batch) flush() {
 	for i := range b.shares {
 		s := &b.shares[i]

@@ -175,7 +175,7 @@ func (s *spoken) everyEphemeral(t *testing.T) {
 	}
 }
 
-// withoutRedis asks a node whose Redis is away.
+// withoutRedis uses a node whose Redis is unavailable.
 func (s *spoken) withoutRedis(t *testing.T, w world) {
 	t.Helper()
 	w.redis = redis.NewClient(&redis.Options{Network: "unix", Addr: "/nonexistent/redis.sock", MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true})

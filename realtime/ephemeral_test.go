@@ -206,7 +206,7 @@ func TestTyping(t *testing.T) {
 	})
 }
 
-// known waits until the node knows whom a user has blocked.
+// known waits until the node has a user's block list.
 func (n *node) known(user domain.ID) {
 	n.t.Helper()
 	require.Eventually(n.t, func() bool {

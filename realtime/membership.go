@@ -10,7 +10,7 @@ import (
 	"ping/internal/eventlog"
 )
 
-// what a change is.
+// The kinds of changes.
 type changeKind int
 
 const (
@@ -19,7 +19,7 @@ const (
 	removed
 )
 
-// change is one event that began or ended a membership, or gave it another role.
+// change is an event that started or ended a membership, or changed its role.
 type change struct {
 	position     int64
 	version      int64 // of the conversation's stream
@@ -29,7 +29,7 @@ type change struct {
 	reader       bool // may not write from now on
 }
 
-// changeOf returns the change that an event makes, if it makes one.
+// changeOf returns the change of an event, if it is one.
 func changeOf(e *eventlog.Event, logger *slog.Logger) (change, bool) {
 	if !strings.HasPrefix(e.Type, "member.") {
 		return change{}, false
@@ -55,9 +55,9 @@ func changeOf(e *eventlog.Event, logger *slog.Logger) (change, bool) {
 // ofUser reports whether an event is in a user's stream.
 func ofUser(e *eventlog.Event) bool { return strings.HasPrefix(e.Type, "user.") }
 
-// changes are the latest membership changes of a partition: all those after
-// the position since. A socket that starts brings its membership up to date
-// from them, so that a lagging projection costs it no read of the log.
+// changes are the latest membership changes of a partition: all those after the
+// position since. A socket that starts applies them to its memberships, so that a
+// lagging projection does not cost a read of the log.
 type changes struct {
 	since int64
 	list  []change
@@ -78,16 +78,15 @@ func (c *changes) after(position int64) []change {
 	return c.list[i:]
 }
 
-// span is a stretch of a conversation's versions that its member may see, from
-// the event that added him to the one that removed him; to is 0 while he is a
-// member.
+// span is a range of a conversation's versions that a member may see, from the event
+// that added them to the one that removed them; to is 0 while they are a member.
 type span struct {
 	from, to int64
-	reader   bool // he may not write; of the last span alone
+	reader   bool // may not write; of the last span only
 }
 
-// membership is a user's part in a conversation: spans in order. Those before
-// the first are unknown: the read model keeps the latest only.
+// membership has a user's spans of a conversation, in order. Earlier ones than the
+// first may be missing, since the read model has the latest only.
 type membership []span
 
 func (m membership) current() bool { return len(m) > 0 && m[len(m)-1].to == 0 }

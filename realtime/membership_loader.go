@@ -14,10 +14,9 @@ import (
 	"ping/internal/postgres"
 )
 
-// snapshots reads the memberships of those who start. Who asks while others are
-// read for is read for with all who do, next: a query for many costs little more
-// than one for a single user, and those who send are not kept from the database
-// by as many connections as there are starts.
+// membershipLoader reads the memberships of users whose sockets start. Requests that
+// arrive while a query runs are batched into the next one: a query for many users
+// costs little more than one for a single user, and takes one connection.
 type membershipLoader struct {
 	pool  *pgxpool.Pool
 	log   *eventlog.Log
@@ -38,7 +37,7 @@ func newMembershipLoader(pool *pgxpool.Pool, log *eventlog.Log) *membershipLoade
 	return &membershipLoader{pool: pool, log: log, asked: make(chan loadRequest)}
 }
 
-// of returns a user's memberships.
+// of returns the memberships of a user.
 func (s *membershipLoader) of(ctx context.Context, user domain.ID) (*memberships, error) {
 	answered := make(chan loadResult, 1)
 	select {
@@ -54,7 +53,7 @@ func (s *membershipLoader) of(ctx context.Context, user domain.ID) (*memberships
 	}
 }
 
-// run answers until ctx ends.
+// run answers requests until ctx ends.
 func (s *membershipLoader) run(ctx context.Context) error {
 	for {
 		requests, users := s.gather(ctx)
@@ -74,7 +73,7 @@ func (s *membershipLoader) run(ctx context.Context) error {
 	}
 }
 
-// gather waits for a question and takes those that wait already.
+// gather waits for a request and takes those that already wait.
 func (s *membershipLoader) gather(ctx context.Context) (requests []loadRequest, users []domain.ID) {
 	take := func(q loadRequest) { requests, users = append(requests, q), append(users, q.user) }
 	select {
@@ -94,10 +93,9 @@ func (s *membershipLoader) gather(ctx context.Context) (requests []loadRequest, 
 	return requests, users
 }
 
-// One statement is one snapshot: the rows are those at the checkpoints. OFFSET
-// keeps the planner to a look-up a user and a conversation, whatever it believes
-// of the tables' sizes. The first column is which of the users a row is of; 0:
-// the partitions.
+// One statement is one snapshot: the rows are those at the checkpoints. OFFSET makes
+// the planner look up each user and conversation, whatever it assumes about the
+// sizes of tables. The first column is the number of the user; 0 is for partitions.
 const readMemberships = `
 WITH users AS (SELECT * FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, number))
 SELECT 0, NULL::uuid, h.partition, coalesce(c.position, 0), 0::bigint, false, 0::bigint, h.position
@@ -112,9 +110,9 @@ SELECT u.number, u.id, 0, 0, 0, false, coalesce(s.version, 0), coalesce(s.positi
   FROM users AS u
   LEFT JOIN LATERAL (SELECT version, position FROM log.streams WHERE stream = u.id OFFSET 0) AS s ON true`
 
-// loadMemberships reads users' memberships from the inbox, in the order of the
-// users. Where there is no inbox yet, nothing is known as of position 0: the log
-// tells the rest.
+// loadMemberships reads the memberships of users from the inbox, in the order of the
+// users. Without an inbox, nothing is known as of position 0: the rest is read from
+// the log.
 func loadMemberships(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log, users []domain.ID) ([]*memberships, error) {
 	ids := make([][16]byte, len(users))
 	known := make([]*memberships, len(users))
@@ -136,7 +134,7 @@ func loadMemberships(ctx context.Context, pool *pgxpool.Pool, log *eventlog.Log,
 	return known, nil
 }
 
-// eachMembership puts the rows where they belong.
+// eachMembership assigns the rows to users and partitions.
 func eachMembership(rows pgx.Rows, log *eventlog.Log, users []domain.ID, known []*memberships, positions, ends []int64) error {
 	var number, position, removed int64
 	var partition int

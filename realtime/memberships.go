@@ -10,8 +10,8 @@ import (
 	"ping/internal/eventlog"
 )
 
-// memberships is what is known of a user's conversations: of those in a
-// partition as of positions[partition].
+// memberships has the conversations of a user: those of a partition as of
+// positions[partition].
 type memberships struct {
 	positions []int64
 	ends      []int64  // the log's, by partition, when this was read
@@ -19,8 +19,8 @@ type memberships struct {
 	own       tip      // of the user's own stream
 }
 
-// stream is a conversation that the user is or was in, or the user's own
-// stream, and its version at the cut-off.
+// source is a conversation of a member or former member, or the user's own stream,
+// with its version at the cut-off.
 type source struct {
 	id        domain.ID
 	partition int
@@ -32,14 +32,13 @@ type source struct {
 	recent    []*eventlog.Event // all after seen, up to head; nil: they are read from the log
 }
 
-// tip is the last event of a stream, as the snapshot that the memberships were
-// read from has it.
+// tip is the last event of a stream in the snapshot of the memberships.
 type tip struct{ version, position int64 }
 
-// unknownTip is beyond every cut-off, so that the log is asked.
+// unknownTip is beyond every cut-off, so that the version is read from the log.
 var unknownTip = tip{position: math.MaxInt64}
 
-// byPlace orders streams; those of a partition are together.
+// byPlace orders sources by partition and id.
 func byPlace(a, b source) int {
 	return cmp.Or(cmp.Compare(a.partition, b.partition), bytes.Compare(a.id[:], b.id[:]))
 }
@@ -52,7 +51,7 @@ func (m *memberships) in(partition int) []source {
 	return m.sources[from : from+to]
 }
 
-// apply brings the memberships of a partition up to a change.
+// apply applies a change to the memberships of a partition.
 func (m *memberships) apply(partition int, c change) {
 	m.positions[partition] = c.position
 	changed := source{id: c.conversation, partition: partition, tip: unknownTip}

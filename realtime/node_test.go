@@ -128,8 +128,8 @@ func execute(n *node, stream, actor domain.ID, decide func(c *domain.Conversatio
 	return result
 }
 
-// group creates a conversation; the first of the members owns it. The node has
-// seen it then: who opens a stream hears nothing of how it was made.
+// group creates a conversation; the first member owns it. It returns when the node has
+// dispatched the events: a socket that opens later does not receive them live.
 func (n *node) group(members ...domain.ID) domain.ID {
 	n.t.Helper()
 	id := newID()
@@ -147,8 +147,8 @@ func (n *node) send(conversation, author domain.ID, body string) *eventlog.Event
 	}).Events[0]
 }
 
-// reach waits until the node's hub has handed on an event, of this node or of
-// another: a stream that starts then replays it, and one before gets it live.
+// reach waits until the node's hub has dispatched an event, of this node or of another:
+// a socket that starts later replays it, and an earlier one receives it live.
 func (n *node) reach(e *eventlog.Event) {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -11,10 +11,9 @@ import (
 	"ping/realtime/presence"
 )
 
-// partition hands the events of one partition of the log to the sockets of
-// this node. Its lock orders subscriptions exactly against the events: a
-// socket that attaches at a position gets every event after it, and none
-// before it.
+// partition dispatches the events of one partition of the log to the sockets of this
+// node. Its lock orders attachments against events: a socket that attaches at a
+// position receives every event after it, and none before it.
 type partition struct {
 	id       int
 	registry *registry
@@ -22,40 +21,40 @@ type partition struct {
 	logger   *slog.Logger
 
 	mu       sync.Mutex
-	position int64 // all events up to it have been handed on
+	position int64 // all events up to it have been dispatched
 	rooms    map[domain.ID]*room
 	changes  changes
-	moved    chan struct{} // closed when position moves; nil while nobody waits
+	moved    chan struct{} // closed when position moves; nil without waiters
 
-	batch batch // used by take alone
+	batch batch // used by dispatch alone
 }
 
-// room is the sockets of a conversation's members.
+// room has the sockets of a conversation's members.
 type room struct {
 	conversation domain.ID
 	members      []member
 }
 
-// member is a socket in a room; seat is where in its desk the room stands.
+// member is a socket in a room, and the index of the room's slot in its attachment.
 type member struct {
 	socket *socket
 	slot   int32
 	reader bool // may not write
 }
 
-// desk is what a partition keeps of a socket: guarded by the partition's lock,
+// attachment is a partition's per-socket state: guarded by the partition's lock, and
 // stored with the socket.
 type attachment struct {
 	attached   bool
-	generation uint32 // of the subscription, see conn
+	generation uint32 // of the live buffer, see transport.Conn
 	slots      []roomSlot
-	// While the partition takes a run of events: which run, and where in its
-	// batch this socket stands.
+	// During a run of events: the number of the run, and the index of this socket in
+	// its batch.
 	run   uint32
 	place int32
 }
 
-// seat is a room that a socket is in; index is where in its members.
+// roomSlot is a room that a socket is in, and its index in the room's members.
 type roomSlot struct {
 	room  *room
 	index int32
@@ -68,9 +67,8 @@ func newPartition(id int, position int64, sockets *registry, local *presence.Loc
 	}
 }
 
-// take hands on a run of events. The sockets are written to outside the lock:
-// those who attach or leave meanwhile do not wait for it. It returns how many
-// sockets were written to, and how many frames they got together.
+// dispatch sends a run of events. It writes to sockets outside the lock, so that
+// sockets attach and leave meanwhile. It returns the numbers of writes and of frames.
 func (p *partition) dispatch(events []*eventlog.Event) (writes, frames int) {
 	p.mu.Lock()
 	p.batch.begin()
@@ -87,9 +85,8 @@ func (p *partition) dispatch(events []*eventlog.Event) (writes, frames int) {
 	return len(p.batch.shares), p.batch.frames
 }
 
-// hand puts an event into the batch for all who are to get it. One who is
-// added is in the room for the event that adds him, one who is removed for
-// the event that removes him.
+// route adds an event to the batch for its recipients. The event that adds or removes
+// a member is sent to that member too.
 func (p *partition) route(e *eventlog.Event) {
 	c, ok := changeOf(e, p.logger)
 	if ok {
@@ -111,8 +108,8 @@ func (p *partition) route(e *eventlog.Event) {
 	}
 }
 
-// handUser puts an event of a user's own stream into the batch for that
-// user's sockets: there are few such events and no rooms for them.
+// routeUser adds an event of a user's own stream to the batch for the sockets of that
+// user. Such events are few, so they have no rooms.
 func (p *partition) routeToUser(e *eventlog.Event) {
 	p.block(e)
 	var from, to int32
@@ -126,7 +123,7 @@ func (p *partition) routeToUser(e *eventlog.Event) {
 	})
 }
 
-// block keeps up with whom users have blocked.
+// block applies changes of block lists.
 func (p *partition) block(e *eventlog.Event) {
 	if !strings.HasSuffix(e.Type, "blocked") {
 		return
@@ -143,8 +140,7 @@ func (p *partition) block(e *eventlog.Event) {
 	}
 }
 
-// join puts an attached socket into a room, or changes what it may do there;
-// p.mu is held.
+// join adds an attached socket to a room, or changes its rights there; p.mu is held.
 func (p *partition) join(s *socket, conversation domain.ID, reader bool) {
 	d := &s.attachments[p.id]
 	if !d.attached {
@@ -163,7 +159,7 @@ func (p *partition) join(s *socket, conversation domain.ID, reader bool) {
 	r.members = append(r.members, member{socket: s, slot: int32(len(d.slots) - 1), reader: reader})
 }
 
-// leave takes a socket out of a room; p.mu is held.
+// leave removes a socket from a room; p.mu is held.
 func (p *partition) leave(s *socket, conversation domain.ID) {
 	d := &s.attachments[p.id]
 	if i := d.find(conversation); i >= 0 {
@@ -171,7 +167,7 @@ func (p *partition) leave(s *socket, conversation domain.ID) {
 	}
 }
 
-// find returns which of the desk's seats is in the room; -1 for none.
+// find returns the index of the room's slot; -1 if there is none.
 func (d *attachment) find(conversation domain.ID) int {
 	for i := range d.slots {
 		if d.slots[i].room.conversation == conversation {
@@ -181,8 +177,8 @@ func (d *attachment) find(conversation domain.ID) int {
 	return -1
 }
 
-// unseat removes a seat and its member. The last of each takes the freed
-// place, so that neither list has holes and neither is searched.
+// removeSlot removes a slot and its member. The last entry of each list moves to the
+// free index, so that neither list has holes and neither is searched.
 func (p *partition) removeSlot(d *attachment, i int) {
 	s := d.slots[i]
 	r := s.room
@@ -205,10 +201,10 @@ func (p *partition) removeSlot(d *attachment, i int) {
 	d.slots = d.slots[:end]
 }
 
-// attach takes a socket in: it is in the rooms of the user's conversations as
-// of the partition's position, which it returns, and every later event reaches
-// it. known is brought up to there. When changes are forgotten that known
-// lacks, it returns up to where (since) known must be brought first.
+// attach adds a socket to the rooms of the user's conversations as of the partition's
+// position, which it returns; the socket receives every later event. It applies the
+// remembered changes to known. If older changes are missing in known, it returns in
+// since the position up to which they have to be applied first.
 func (p *partition) attach(s *socket, generation uint32, known *memberships) (cut, since int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -222,7 +218,7 @@ func (p *partition) attach(s *socket, generation uint32, known *memberships) (cu
 	}
 	known.positions[p.id] = p.position
 	if s.gone.Load() {
-		return p.position, 0 // its end has detached it already
+		return p.position, 0 // the socket has ended and was detached
 	}
 	d := &s.attachments[p.id]
 	d.attached, d.generation = true, generation
@@ -234,7 +230,7 @@ func (p *partition) attach(s *socket, generation uint32, known *memberships) (cu
 	return p.position, 0
 }
 
-// detach takes a socket out of the partition.
+// detach removes a socket from the partition.
 func (p *partition) detach(s *socket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -246,8 +242,8 @@ func (p *partition) detach(s *socket) {
 	d.slots = nil
 }
 
-// standing reports whether a socket is in a conversation, and whether it may
-// write there.
+// standing reports whether the user of a socket is a member of a conversation, and
+// may write there.
 func (p *partition) standing(s *socket, conversation domain.ID) (inside, writes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -259,7 +255,7 @@ func (p *partition) standing(s *socket, conversation domain.ID) (inside, writes 
 	return true, !d.slots[i].room.members[d.slots[i].index].reader
 }
 
-// appendMembers appends the sockets that are in a conversation.
+// appendMembers appends the sockets in a conversation's room.
 func (p *partition) appendMembers(sockets []*socket, conversation domain.ID) []*socket {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -271,7 +267,7 @@ func (p *partition) appendMembers(sockets []*socket, conversation domain.ID) []*
 	return sockets
 }
 
-// at returns up to where events have been handed on.
+// at returns the position up to which events have been dispatched.
 func (p *partition) at() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,10 +9,9 @@ import (
 	"ping/internal/transport"
 )
 
-// replay sends what the client may see between from and the cut-off. Events of
-// a partition go out in the order of their positions, whichever conversations
-// they are of: so at every moment the last position that the client has seen
-// of a partition is one that it can resume from.
+// replay sends what the client may see between its positions and the cut-off. Events
+// of a partition are sent in the order of their positions, across conversations: so
+// a client can always resume from the last position of a partition that it received.
 func (u *startup) replay(ctx context.Context, sources []source) error {
 	moved, err := u.behind(ctx, sources)
 	if err != nil {
@@ -30,8 +29,8 @@ func (u *startup) replay(ctx context.Context, sources []source) error {
 		}
 		for _, part := range spans.clip(st.seen, st.head) {
 			if part.to-part.from >= int64(u.hub.cfg.MaxReplay) {
-				// Before the events of its partition: a client that is cut
-				// amid those and resumes from them has been told.
+				// Before the events of its partition: a client that is disconnected
+				// among those and resumes from them has received the gap.
 				u.hub.metrics.gaps.Inc()
 				if out, err = u.flushIfLarge(ctx, append(out, st.gap(part)...)); err != nil {
 					return err
@@ -52,11 +51,10 @@ func (u *startup) replay(ctx context.Context, sources []source) error {
 	return nil
 }
 
-// moved returns the streams that may have events which the client has not seen,
-// and notes which version of each it has. Of a stream whose last event the
-// client is beyond, which is most, nothing is looked up. Who was away for a
-// short while finds what he has missed in memory: so many who come back at once
-// do not ask the log at all.
+// behind returns the sources that may have events which the client has not received,
+// and notes the client's version of each. Sources whose last event the client has
+// received, which are most, need no look-up. After a short disconnect, memory has
+// the missed events, so that many clients that reconnect at once do not read the log.
 func (u *startup) behind(ctx context.Context, sources []source) ([]*source, error) {
 	var moved []*source
 	for i := range sources {
@@ -79,8 +77,8 @@ func (u *startup) behind(ctx context.Context, sources []source) ([]*source, erro
 	return moved, err
 }
 
-// read does one read of the log, when it is this stream's turn: most of the
-// connections to the database are left for those who send.
+// read does one read of the log. Reads are bounded, so that most connections to the
+// database are left to commands.
 func (u *startup) read(ctx context.Context, do func() error) error {
 	if err := u.hub.reads.Acquire(ctx, 1); err != nil {
 		return err
@@ -89,8 +87,8 @@ func (u *startup) read(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// completeSpans adds the memberships before the first one known, as far as
-// they reach beyond what the client has seen.
+// completeSpans adds spans before the first known one, as far as they reach beyond
+// what the client has received.
 func (u *startup) completeSpans(ctx context.Context, st *source) (membership, error) {
 	first := st.spans[0].from
 	var earlier membership
@@ -121,7 +119,7 @@ func (u *startup) completeSpans(ctx context.Context, st *source) (membership, er
 	return append(earlier, st.spans...), nil
 }
 
-// cursor reads one stretch of a stream, a page at a time.
+// cursor reads a range of a source, a page at a time.
 type cursor struct {
 	stream domain.ID
 	after  int64 // version up to which it was read
@@ -129,7 +127,7 @@ type cursor struct {
 	page   []*eventlog.Event
 }
 
-// cursor makes the cursor of a stretch: what memory holds is its only page.
+// cursor makes the cursor of a range: events in memory are its only page.
 func (st *source) cursor(part span) *cursor {
 	if int64(len(st.recent)) == st.head-st.seen {
 		return &cursor{after: part.to, upTo: part.to, page: st.recent[part.from-st.seen-1 : part.to-st.seen]}
@@ -158,7 +156,7 @@ func (c *cursor) fill(ctx context.Context, u *startup, size int) error {
 	return nil
 }
 
-// cursors is a heap; the first has the least position.
+// cursors is a heap; the first has the smallest position.
 type cursors []*cursor
 
 func (c cursors) Len() int           { return len(c) }
@@ -176,7 +174,7 @@ func (u *startup) merge(ctx context.Context, of cursors) error {
 	if len(of) == 0 {
 		return nil
 	}
-	// What all pages hold together is bounded, with a few events each at least.
+	// The total size of the pages is bounded, with a few events each at least.
 	size := max(replayPage/len(of), 8)
 	merged := of[:0]
 	for _, c := range of {
@@ -211,8 +209,7 @@ func (u *startup) merge(ctx context.Context, of cursors) error {
 	return u.flush(ctx, out)
 }
 
-// gather sends what was gathered when it has become much, and returns what has
-// not been sent.
+// flushIfLarge sends the collected bytes if they are many, and returns what is not sent.
 func (u *startup) flushIfLarge(ctx context.Context, out []byte) ([]byte, error) {
 	if len(out) < sendSize {
 		return out, nil
@@ -220,15 +217,14 @@ func (u *startup) flushIfLarge(ctx context.Context, out []byte) ([]byte, error) 
 	return out[:0], u.flush(ctx, out)
 }
 
-// pace sends what was gathered and waits until the client has taken most of
-// it.
+// flush sends the collected bytes and waits until the client has taken most of them.
 func (u *startup) flush(ctx context.Context, out []byte) error {
 	if len(out) > 0 {
 		u.socket.conn.Send(out)
 	}
 	switch eased, ending := u.socket.conn.BelowLowWater(); {
 	case ending:
-		return context.Canceled // nobody reads what follows
+		return context.Canceled // the client is gone
 	case eased:
 		return ctx.Err()
 	}

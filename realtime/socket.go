@@ -20,14 +20,14 @@ import (
 	"ping/realtime/protocol"
 )
 
-// socket is one stream of a user. What is sent goes through conn; which events
-// it gets is kept in desks, by the partitions.
+// socket is one socket of a user. Everything is sent through conn; partitions keep in
+// attachments which events it receives.
 type socket struct {
 	hub         *Hub
 	conn        *transport.Conn
 	user        domain.ID
-	attachments []attachment // one a partition
-	gone        atomic.Bool  // the stream has ended: no partition may take it in
+	attachments []attachment // one per partition
+	gone        atomic.Bool  // the socket has ended: no partition may attach it
 
 	announced string // the request's ?resume=
 	cancel    context.CancelFunc
@@ -43,8 +43,8 @@ type socket struct {
 	mu      sync.Mutex
 	claims  auth.Claims
 	expiry  *time.Timer
-	first   chan protocol.ClientFrame // takes the first frame
-	started bool                      // the first frame came, or is waited for no longer
+	first   chan protocol.ClientFrame // receives the first frame
+	started bool                      // the first frame arrived, or is no longer awaited
 }
 
 func newSocket(h *Hub, claims auth.Claims, announced string) *socket {
@@ -55,7 +55,7 @@ func newSocket(h *Hub, claims auth.Claims, announced string) *socket {
 	}
 }
 
-// Open begins the stream of an upgraded connection.
+// Open starts the socket of an upgraded connection.
 func (s *socket) Open(c *transport.Conn) {
 	s.conn = c
 	defer s.survive()
@@ -104,8 +104,8 @@ func (s *socket) Ended() {
 	s.end()
 }
 
-// run brings the stream up: until it is live, this goroutine sends; then the
-// partitions do, and it ends.
+// run starts the socket: until it is live, this goroutine sends; then the partitions
+// do, and it ends.
 func (s *socket) run(ctx context.Context) {
 	defer s.survive()
 	resume, err := s.awaitResume(ctx)
@@ -113,7 +113,7 @@ func (s *socket) run(ctx context.Context) {
 		err = s.startUp(ctx, resume)
 	}
 	switch {
-	case errors.Is(err, errBusy), errors.Is(err, errBehind): // neither lasts
+	case errors.Is(err, errBusy), errors.Is(err, errBehind): // both are temporary
 		s.sendAway("busy", protocol.CloseBusy, busyLeast, s.hub.cfg.BusySpread)
 	case err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil:
 		s.hub.logger.Error("stream could not start", "user_id", s.user, "error", err)
@@ -121,7 +121,7 @@ func (s *socket) run(ctx context.Context) {
 	}
 }
 
-// end forgets a stream whose connection is gone.
+// end removes a socket whose connection has ended.
 func (s *socket) end() {
 	h := s.hub
 	s.gone.Store(true)
@@ -148,8 +148,8 @@ func (s *socket) expireAt(at time.Time) {
 	}
 }
 
-// endIfEnded closes a stream whose session or user ended after its token was
-// verified and before the hub could find the stream by it.
+// endIfEnded closes a socket whose session or user ended after its token was verified
+// and before the hub could find the socket.
 func (s *socket) endIfEnded() {
 	s.mu.Lock()
 	claims := s.claims
@@ -168,7 +168,7 @@ func (s *socket) ofSession(session domain.ID) bool {
 	return s.claims.SessionID == session
 }
 
-// survive turns a panic into the end of this stream alone.
+// survive turns a panic into the end of this socket alone.
 func (s *socket) survive() {
 	if r := recover(); r != nil {
 		s.hub.logger.Error("stream panicked", "user_id", s.user, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
@@ -179,7 +179,7 @@ func (s *socket) survive() {
 // receive handles a text message of the client.
 func (s *socket) receive(payload []byte) {
 	if s.refusals >= protocol.MaxRefusals {
-		return // it is closing: whatever a flood still brings is not looked at
+		return // it is closing; further frames are ignored
 	}
 	if !takeFrame(&s.rate, time.Now()) {
 		s.refuse(protocol.ErrFrameRate, "")
@@ -217,8 +217,8 @@ func (s *socket) receive(payload []byte) {
 	}
 }
 
-// take hands the first frame to awaitResume. It reports whether this is the
-// first, and in time.
+// take passes the first frame to awaitResume. It reports whether this is the first
+// frame, and in time.
 func (s *socket) takeFirst(frame protocol.ClientFrame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,8 +230,8 @@ func (s *socket) takeFirst(frame protocol.ClientFrame) bool {
 	return true
 }
 
-// awaitResume waits for the client's first frame, for as long as the request
-// announced, and returns it if it is `resume`.
+// awaitResume waits for the client's first frame, for as long as the request announced,
+// and returns it if it is a `resume`.
 func (s *socket) awaitResume(ctx context.Context) (*protocol.ClientFrame, error) {
 	wait := s.hub.cfg.ResumeWait
 	switch s.announced {
@@ -254,14 +254,14 @@ func (s *socket) awaitResume(ctx context.Context) (*protocol.ClientFrame, error)
 		s.mu.Unlock()
 		switch {
 		case !late:
-			frame = <-s.first // it came at the same moment
+			frame = <-s.first // it arrived at the same moment
 		case s.announced == "1":
-			s.conn.CloseWith(closing(protocol.CloseResumeLate)) // its resume was promised and is not there
+			s.conn.CloseWith(closing(protocol.CloseResumeLate)) // the announced resume did not arrive
 			return nil, context.Canceled
 		}
 	}
 	s.mu.Lock()
-	s.first = nil // a stream lives long
+	s.first = nil // the channel is not needed any more
 	s.mu.Unlock()
 	if frame.Type != "resume" {
 		return nil, nil
@@ -269,7 +269,7 @@ func (s *socket) awaitResume(ctx context.Context) (*protocol.ClientFrame, error)
 	return &frame, nil
 }
 
-// refresh extends the stream by a newer token of the same user.
+// refresh extends the socket with a newer token of the same user.
 func (s *socket) refresh(frame protocol.ClientFrame) {
 	claims, err := s.hub.tokens.Verify(frame.AccessToken)
 	switch {
@@ -287,8 +287,8 @@ func (s *socket) refresh(frame protocol.ClientFrame) {
 	}
 }
 
-// refuse answers a frame that cannot be accepted; after a few, the stream is
-// closed. So a flood is answered a few times and no more.
+// refuse answers a frame that is not accepted. After a few, the socket is closed, so
+// that a flood has a few answers only.
 func (s *socket) refuse(why protocol.Refusal, re string) {
 	if s.refusals >= protocol.MaxRefusals {
 		return
@@ -306,8 +306,7 @@ func (s *socket) refuse(why protocol.Refusal, re string) {
 	s.answer(why, re)
 }
 
-// answer answers a frame that cannot be served now, which is not its client's
-// fault.
+// answer answers a frame that cannot be served now, which is not the client's fault.
 func (s *socket) answer(why protocol.Refusal, re string) { s.conn.Send(s.errorMessage(why, re)) }
 
 func (s *socket) errorMessage(why protocol.Refusal, re string) []byte {
@@ -315,10 +314,10 @@ func (s *socket) errorMessage(why protocol.Refusal, re string) []byte {
 	return message(protocol.ErrorFrame{Type: "error", Code: why.Code, Message: why.Message, Re: re, RetryAfterMS: why.RetryAfter.Milliseconds()})
 }
 
-// restart tells a client to come back later, to another node.
+// restart tells a client to reconnect later, to another node.
 func (s *socket) restart() { s.sendAway("restart", protocol.CloseRestart, 0, s.hub.cfg.DrainSpread) }
 
-// sendAway tells a client to come back after some time, another one for each.
+// sendAway tells a client to reconnect after a delay, which differs per client.
 func (s *socket) sendAway(reason string, code protocol.CloseCode, least, spread time.Duration) {
 	after := least + time.Duration(rand.Int64N(int64(spread)))
 	s.conn.SendAndClose(message(protocol.ReconnectFrame{Type: "reconnect", AfterMS: after.Milliseconds(), Reason: reason}), closing(code))

@@ -8,7 +8,7 @@ import (
 	"ping/realtime/protocol"
 )
 
-// streams lists what the client may see, the own stream last.
+// sources lists what the client may see, the user's own stream last.
 func (u *startup) sources() []source {
 	user := u.socket.user
 	return append(u.known.sources, source{
@@ -16,10 +16,10 @@ func (u *startup) sources() []source {
 	})
 }
 
-// setHeads finds the version of each stream at the cut-off. Of most streams it
-// is in the snapshot: what lies at or before the cut-off was its last event,
-// and the log had not yet gone beyond the cut-off. Where it had, memory holds
-// what came since. The log is asked about the others.
+// setHeads finds the version of each source at the cut-off. Most are in the snapshot:
+// if the last event lies at or before the cut-off and the log had not passed the
+// cut-off when the snapshot was taken. For others, memory has later events; the rest
+// is read from the log.
 func (u *startup) setHeads(ctx context.Context, sources []source) error {
 	var grown, asked []*source
 	for i := range sources {
@@ -43,9 +43,9 @@ func (u *startup) setHeads(ctx context.Context, sources []source) error {
 	return nil
 }
 
-// recent hands on the events of some streams that memory holds between the
-// given positions and the cut-off, oldest first. It returns the streams of whose
-// partitions memory does not hold all of that.
+// recent calls each with the events of the sources between the given positions and
+// the cut-off, oldest first. It returns the sources in partitions of which memory does
+// not have all of these.
 func (u *startup) recent(sources []*source, after []int64, each func(*source, *eventlog.Event)) (others []*source) {
 	if len(sources) == 0 {
 		return nil
@@ -72,7 +72,7 @@ func (u *startup) recent(sources []*source, after []int64, each func(*source, *e
 	return others
 }
 
-// versionsAt returns the version that each stream had at a position.
+// versionsAt returns the version of each source at a position.
 func (u *startup) versionsAt(ctx context.Context, sources []*source, positions []int64) (versions []int64, err error) {
 	if len(sources) == 0 {
 		return nil, nil

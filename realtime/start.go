@@ -15,12 +15,12 @@ var errAhead = errors.New("the position is beyond the log")
 // errBehind says that this node's tail lags far behind the read models.
 var errBehind = errors.New("this node has not caught up with the log")
 
-// catchUp brings the stream from where the client stands to where it is live.
+// startUp brings the socket from the client's positions to live delivery.
 //
-// A round subscribes at a cut-off, one position a partition, from which on
-// live events are held back; replays what lies between the client and the
-// cut-off; and releases what was held back. When too much came meanwhile to be
-// held, it was dropped, and another round goes on from the cut-off.
+// It attaches at a cut-off, one position per partition, after which live events are
+// buffered; replays what lies between the client and the cut-off; and flushes the
+// buffer. If the buffer was too large, it was dropped, and the start repeats from the
+// cut-off.
 func (s *socket) startUp(ctx context.Context, resume *protocol.ClientFrame) error {
 	began := time.Now()
 	if err := s.hub.admission.acquire(ctx); err != nil {
@@ -51,14 +51,14 @@ func (s *socket) startUp(ctx context.Context, resume *protocol.ClientFrame) erro
 	}
 }
 
-// step is a place in the life of a stream where the order of things matters.
+// step is a point in the start of a socket at which tests can act.
 type step int
 
 const (
-	stepVerified   step = iota // a token or ticket is good, the stream is not of it yet
-	stepSnapshot               // memberships are read, nothing is subscribed
-	stepSubscribed             // live events are held back, nothing is replayed
-	stepReplayed               // live events are still held back
+	stepVerified   step = iota // a token or ticket is verified, and the socket not registered yet
+	stepSnapshot               // memberships are read, and the socket is not attached
+	stepSubscribed             // live events are buffered, and nothing is replayed
+	stepReplayed               // live events are still buffered
 )
 
 func (h *Hub) at(reached step) {
@@ -67,15 +67,15 @@ func (h *Hub) at(reached step) {
 	}
 }
 
-// upturn is a stream on its way to being live.
+// startup brings one socket from the client's positions to live delivery.
 type startup struct {
 	socket   *socket
 	hub      *Hub
-	from     []int64 // what the client has seen, a partition; nil: it begins
-	cut      []int64 // where the present round subscribed
+	from     []int64 // the client's position per partition; nil without a resume
+	cut      []int64 // the cut-off of the present round
 	known    *memberships
-	resuming bool // the client is told when the replay is done
-	missing  bool // the client's positions are void: everything is a gap
+	resuming bool // `resumed` follows the replay
+	missing  bool // the client's positions are invalid: everything is a gap
 	greeted  bool // ready was sent
 	replayed int
 }
@@ -88,7 +88,7 @@ func (u *startup) resume(frame *protocol.ClientFrame) {
 		return
 	}
 	if len(frame.At) == 0 {
-		return // nothing to resume: it only does not want to be waited for
+		return // nothing to resume
 	}
 	from, ok := parseAt(frame.At, u.hub.log.Partitions())
 	if !ok {
@@ -98,7 +98,7 @@ func (u *startup) resume(frame *protocol.ClientFrame) {
 	u.from = from
 }
 
-// anew begins without the client's positions, and says why.
+// resetPositions drops the client's positions and sends the reason.
 func (u *startup) resetPositions(why protocol.Refusal) {
 	u.socket.answer(why, "")
 	u.from, u.missing = nil, true
@@ -112,7 +112,7 @@ func (u *startup) resumed() []byte {
 	return message(protocol.ResumedFrame{Type: "resumed", Replayed: u.replayed, At: atStrings(u.cut)})
 }
 
-// round subscribes and replays up to there.
+// syncOnce attaches and replays up to the cut-off.
 func (u *startup) syncOnce(ctx context.Context) error {
 	if err := u.subscribe(ctx); err != nil {
 		return err
@@ -136,8 +136,8 @@ func (u *startup) syncOnce(ctx context.Context) error {
 	return u.replay(ctx, sources)
 }
 
-// subscribe attaches the socket to all partitions, in the rooms of which its
-// user is a member there and then.
+// subscribe attaches the socket to all partitions, in the rooms of its user's present
+// conversations.
 func (u *startup) subscribe(ctx context.Context) (err error) {
 	if u.cut != nil {
 		for _, p := range u.hub.partitions {
@@ -163,8 +163,8 @@ func (u *startup) subscribe(ctx context.Context) (err error) {
 	return nil
 }
 
-// wait lets the partition come to what the read models and the client have
-// seen already.
+// wait waits until the partition has reached the positions of the read models and the
+// client.
 func (u *startup) wait(ctx, bounded context.Context, p *partition) error {
 	if u.reach(bounded, p, u.known.positions[p.id]) != nil {
 		return cmp.Or(ctx.Err(), errBehind)
@@ -173,13 +173,13 @@ func (u *startup) wait(ctx, bounded context.Context, p *partition) error {
 		return nil
 	}
 	if u.from[p.id] <= u.known.ends[p.id] {
-		return cmp.Or(ctx.Err(), errBehind) // it is this node that is late
+		return cmp.Or(ctx.Err(), errBehind) // this node lags
 	}
 	return cmp.Or(ctx.Err(), errAhead)
 }
 
-// reach waits until the partition is at a position. Whoever has to wait gives
-// others the turn to start: clients may name positions that never come.
+// reach waits until the partition is at a position. It yields its slot meanwhile,
+// since clients may name positions that are never reached.
 func (u *startup) reach(ctx context.Context, p *partition, wanted int64) error {
 	if p.at() >= wanted {
 		return nil
@@ -187,15 +187,15 @@ func (u *startup) reach(ctx context.Context, p *partition, wanted int64) error {
 	return u.yieldSlot(func() error { return p.reach(ctx, wanted) })
 }
 
-// aside waits for something and gives others the turn to start meanwhile.
+// yieldSlot waits and yields its slot to other sockets meanwhile.
 func (u *startup) yieldSlot(wait func() error) error {
 	u.hub.admission.release()
-	defer u.hub.admission.reacquire() // in any case: catchUp gives it back
+	defer u.hub.admission.reacquire() // in any case, since startUp releases it
 	return wait()
 }
 
-// attach attaches to one partition. Where the partition does not remember all
-// changes since the read model's place, the log tells the first of them.
+// attach attaches to one partition. If the partition does not remember all changes
+// since the read model's checkpoint, the first of them are read from the log.
 func (u *startup) attach(ctx context.Context, p *partition, generation uint32) (cut int64, err error) {
 	for {
 		cut, since := p.attach(u.socket, generation, u.known)
@@ -208,7 +208,7 @@ func (u *startup) attach(ctx context.Context, p *partition, generation uint32) (
 	}
 }
 
-// scan applies the membership changes in the log up to a position.
+// replayMemberships applies the membership changes in the log up to a position.
 func (u *startup) replayMemberships(ctx context.Context, p *partition, upTo int64) error {
 	tail := u.hub.log.Tail(p.id, u.known.positions[p.id])
 	defer tail.Close()

@@ -9,23 +9,23 @@ import (
 	"ping/realtime/protocol"
 )
 
-// typingAgain is how soon "still typing" is told again.
+// typingAgain is the minimum time between two typing frames that are published.
 const typingAgain = 2 * time.Second
 
-// typed is where a stream was last told to be typing; the zero value is nowhere.
+// typed is where the user of a socket was last published as typing; the zero value is nowhere.
 type typed struct {
 	conversation domain.ID
 	at           time.Time
 }
 
-// typing tells the others that this stream's user is writing, or not any more.
-// A user types in one place at a time: elsewhere he has stopped.
+// typing publishes that the user of this socket is typing, or stopped. A user types
+// in one conversation at a time per socket.
 func (s *socket) typing(ctx context.Context, frame protocol.ClientFrame) {
 	conversation := frame.ConversationID
 	p := s.hub.partitionOf(conversation)
 	switch inside, writes := p.standing(s, conversation); {
 	case !inside:
-		s.answer(protocol.ErrConversationNotFound, frame.ID) // it may just have been removed
+		s.answer(protocol.ErrConversationNotFound, frame.ID) // the user may just have been removed
 		return
 	case !writes:
 		s.answer(protocol.ErrForbidden, frame.ID)
@@ -34,7 +34,7 @@ func (s *socket) typing(ctx context.Context, frame protocol.ClientFrame) {
 	same := s.typed.conversation == conversation && time.Since(s.typed.at) < ephemeral.TypingLife
 	switch {
 	case frame.On && same && time.Since(s.typed.at) < typingAgain, !frame.On && !same:
-		return // that is known
+		return // nothing has changed
 	case !takeNews(&s.news, time.Now()):
 		s.answer(protocol.ErrFrameRate, frame.ID)
 		return
@@ -43,7 +43,7 @@ func (s *socket) typing(ctx context.Context, frame protocol.ClientFrame) {
 	}
 	blocked, known := s.hub.presence.Local.BlockedBy(s.user)
 	if !known {
-		return // it comes again
+		return // the client repeats it
 	}
 	if s.hub.store.Typing(ctx, conversation, s.user, frame.On, blocked) != nil {
 		s.answer(protocol.ErrEphemeralUnavailable, frame.ID)
@@ -55,8 +55,8 @@ func (s *socket) typing(ctx context.Context, frame protocol.ClientFrame) {
 	}
 }
 
-// stopTyping tells that the user writes no more where he last did. Where that
-// fails, it ends by itself.
+// stopTyping publishes that the user stopped typing. If that fails, the state
+// expires.
 func (s *socket) stopTyping(ctx context.Context) {
 	if s.typed.conversation.IsZero() || time.Since(s.typed.at) >= ephemeral.TypingLife {
 		return
@@ -67,7 +67,7 @@ func (s *socket) stopTyping(ctx context.Context) {
 	s.typed = typed{}
 }
 
-// present takes how this device is to be seen.
+// present applies the presence of this device.
 func (s *socket) present(frame protocol.ClientFrame) {
 	state, ok := ephemeral.ParseState(frame.State)
 	if !ok {
@@ -80,6 +80,6 @@ func (s *socket) present(frame protocol.ClientFrame) {
 	}
 	s.hub.presence.Local.SetState(&s.device, state)
 	if s.hub.store.Away() {
-		s.answer(protocol.ErrEphemeralUnavailable, frame.ID) // it is told when Redis is back
+		s.answer(protocol.ErrEphemeralUnavailable, frame.ID) // it is published when Redis is available
 	}
 }

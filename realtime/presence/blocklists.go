@@ -25,8 +25,8 @@ func (b *blocklist) set(other domain.ID, on bool) {
 }
 
 // resolveBlocks takes the block lists of users as the log had them at some time
-// after they entered; SetBlocked has noted what came later. It returns the users
-// from whom something was hidden until now.
+// after they entered; SetBlocked has applied later changes. It returns the users that
+// something was hidden from until now.
 func (l *LocalUsers) resolveBlocks(users []domain.ID, blocked map[domain.ID][]domain.ID) (missed []domain.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,8 +54,8 @@ func (l *LocalUsers) resolveBlocks(users []domain.ID, blocked map[domain.ID][]do
 	return missed
 }
 
-// BlockedBy returns whom a local user has blocked; ok is false until that is
-// known.
+// BlockedBy returns the users that a local user has blocked; ok is false until the list
+// is loaded.
 func (l *LocalUsers) BlockedBy(user domain.ID) (blocked []domain.ID, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

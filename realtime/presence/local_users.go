@@ -32,7 +32,7 @@ type Device struct {
 	state ephemeral.State // guarded by LocalUsers
 }
 
-// blocklist is whom a user has blocked.
+// blocklist has the users that a user has blocked.
 type blocklist struct {
 	// blocked also has, until loaded, users that the log says were unblocked
 	// meanwhile, as false.
