@@ -70,3 +70,32 @@ func TestPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestTree looks for the folders of the tree in README.md.
+func TestTree(t *testing.T) {
+	content, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(content), "## The tree, and development\n\n```\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "```")
+	for line := range strings.Lines(section) {
+		column, _, _ := strings.Cut(line, "  ")
+		for _, folder := range folders(column) {
+			require.DirExists(t, filepath.Join("..", folder), line)
+		}
+	}
+}
+
+// folders expands "internal/{auth,web}" and "migrations, deploy, docs the schema".
+func folders(column string) (all []string) {
+	if parent, names, found := strings.Cut(strings.TrimSuffix(column, "}"), "{"); found {
+		for name := range strings.SplitSeq(names, ",") {
+			all = append(all, parent+name)
+		}
+		return all
+	}
+	for name := range strings.SplitSeq(column, ", ") {
+		all = append(all, strings.Fields(name)[0])
+	}
+	return all
+}
