@@ -30,7 +30,7 @@ func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOu
 	if in.Body.Role != nil {
 		add.Role = *in.Body.Role
 	}
-	strangers, err := c.identities.strangers(ctx, []domain.ID{add.UserID})
+	strangers, err := c.Identities.Unregistered(ctx, []domain.ID{add.UserID})
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOu
 		return nil, err
 	}
 	if done.Replayed {
-		if err := c.stillIn(ctx, in.ConversationID, add.Actor); err != nil {
+		if err := c.requireMember(ctx, in.ConversationID, add.Actor); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +67,7 @@ func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOu
 
 // roleOf returns a member's role; ErrUserNotFound when the user is not a member.
 func (c *commands) roleOf(ctx context.Context, conversation, user domain.ID) (domain.Role, error) {
-	role, _, err := eventlog.Inspect(ctx, c.log, eventlog.Conversations, conversation,
+	role, _, err := eventlog.Inspect(ctx, c.Log, eventlog.Conversations, conversation,
 		func(state *domain.Conversation) domain.Role { return state.Members[user].Role })
 	if err == nil && role == domain.NoRole {
 		err = domain.ErrUserNotFound

@@ -25,12 +25,12 @@ type advanceReadOutput struct {
 // advanceRead marks a conversation as read up to a seq.
 func (c *commands) advanceRead(ctx context.Context, in *advanceReadInput) (*advanceReadOutput, error) {
 	read := domain.AdvanceRead{Actor: web.CallerFrom(ctx).UserID, Seq: in.Body.Seq}
-	done, err := c.markers.pass(ctx, markerKey{in.ConversationID, read.Actor}, read.Seq)
+	done, err := c.markers.wait(ctx, markerKey{in.ConversationID, read.Actor}, read.Seq)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	if read.Marked, err = c.log.ReadMarker(ctx, in.ConversationID, read.Actor); err != nil {
+	if read.Marked, err = c.Log.ReadMarker(ctx, in.ConversationID, read.Actor); err != nil {
 		return nil, err
 	}
 	return c.mark(ctx, in, read)

@@ -16,7 +16,7 @@ type blockInput struct {
 // blockUser ends what another can send to the caller directly. Groups that
 // both are in stay as they are.
 func (c *commands) blockUser(ctx context.Context, in *blockInput) (*writtenOutput, error) {
-	strangers, err := c.identities.strangers(ctx, []domain.ID{in.UserID})
+	strangers, err := c.Identities.Unregistered(ctx, []domain.ID{in.UserID})
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (c *commands) unblockUser(ctx context.Context, in *blockInput) (*writtenOut
 
 func (c *commands) block(ctx context.Context, in *blockInput, on bool) (*writtenOutput, error) {
 	block := domain.BlockUser{Actor: web.CallerFrom(ctx).UserID, UserID: in.UserID, On: on}
-	done, err := eventlog.Execute(ctx, c.log, eventlog.Users, command(block.Actor, block.Actor, in.Key, in.Request()),
+	done, err := eventlog.Execute(ctx, c.Log, eventlog.Users, command(block.Actor, block.Actor, in.Key, in.Request()),
 		func(u *domain.User, _ int64) ([]domain.Event, error) { return u.Block(block) })
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*
 	// execute decides the change; a handle that is another's is refused last: a
 	// retry answers as the first time, whose the handle may be now.
 	execute := func(free bool) (eventlog.Result, error) {
-		return eventlog.Execute(ctx, c.log, eventlog.Users, command(user, user, in.Key, in.Request()),
+		return eventlog.Execute(ctx, c.Log, eventlog.Users, command(user, user, in.Key, in.Request()),
 			func(u *domain.User, _ int64) ([]domain.Event, error) {
 				events, err := u.ChangeProfile(change)
 				if err == nil && !free {

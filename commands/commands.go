@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 	"ping/internal/auth"
@@ -16,6 +15,7 @@ import (
 	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/limits"
 	"ping/internal/web"
 )
@@ -44,34 +44,37 @@ type Reads struct {
 // keep the owner from logging in meanwhile.
 type LimitLogin func(ctx context.Context, email string) error
 
+// Deps is what the commands need from the rest of a node. All fields are required.
+type Deps struct {
+	Log         *eventlog.Log
+	Identities  *identity.Store
+	Tokens      *auth.Tokens
+	Tickets     *auth.Tickets
+	Revocations *auth.Revocations
+	Eraser      *erasure.Eraser
+	Ephemeral   *ephemeral.Store
+	Reads       Reads
+	LimitLogin  LimitLogin
+	Logger      *slog.Logger
+}
+
 // commands is what the handlers share.
 type commands struct {
-	log        *eventlog.Log
-	identities *identities
-	passwords  *passwords
-	tokens     *auth.Tokens
-	tickets    *auth.Tickets
-	endings    *auth.Endings
-	eraser     *erasure.Eraser
-	ephemeral  *ephemeral.Store
-	reads      Reads
-	limitLogin LimitLogin
-	directs    *directs
-	markers    *markerGate
-	logger     *slog.Logger
+	Deps
+	passwords *identity.Passwords
+	blocks    *blockChecker
+	markers   *readMarkerDebounce
 }
 
 // Register adds the operations to an API that authenticates and limits (see
 // web.Authenticate and web.Limit).
-func Register(api huma.API, log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, tickets *auth.Tickets,
-	endings *auth.Endings, eraser *erasure.Eraser, lane *ephemeral.Store, reads Reads, limitLogin LimitLogin, cfg Config, logger *slog.Logger) error {
-	passwords, err := newPasswords(cfg.BcryptCost)
+func Register(api huma.API, deps Deps, cfg Config) error {
+	passwords, err := identity.NewPasswords(cfg.BcryptCost)
 	if err != nil {
 		return err
 	}
 	c := &commands{
-		log: log, identities: newIdentities(pool), passwords: passwords, tokens: tokens, tickets: tickets,
-		endings: endings, eraser: eraser, ephemeral: lane, reads: reads, limitLogin: limitLogin, directs: newDirects(log), markers: newMarkerGate(cfg.MarkerInterval), logger: logger,
+		Deps: deps, passwords: passwords, blocks: newBlockChecker(deps.Log), markers: newReadMarkerDebounce(cfg.MarkerInterval),
 	}
 	c.registerAuth(api)
 	c.registerUsers(api)
@@ -103,11 +106,11 @@ func open(op huma.Operation) huma.Operation {
 
 func (c *commands) registerAuth(api huma.API) {
 	huma.Register(api, web.Limited(open(operation(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated, "auth",
-		errEmailInvalid, errPasswordInvalid, domain.ErrNameInvalid, errEmailTaken, web.ErrBusy)), limits.Register), c.register)
+		identity.ErrEmailInvalid, identity.ErrPasswordInvalid, domain.ErrNameInvalid, identity.ErrEmailTaken, web.ErrBusy)), limits.Register), c.register)
 	huma.Register(api, web.Limited(open(operation(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK, "auth",
-		errInvalidCredentials, web.ErrBusy)), limits.Login), c.login)
+		identity.ErrInvalidCredentials, web.ErrBusy)), limits.Login), c.login)
 	huma.Register(api, open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Refresh a session", http.StatusOK, "auth",
-		errRefreshTokenInvalid)), c.refresh)
+		identity.ErrRefreshTokenInvalid)), c.refresh)
 	huma.Register(api, operation(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth"), c.logout)
 	huma.Register(api, operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Create a WebSocket ticket", http.StatusCreated, "auth",
 		auth.ErrTicketsUnavailable), c.ticket)
@@ -115,7 +118,7 @@ func (c *commands) registerAuth(api huma.API) {
 
 func (c *commands) registerUsers(api huma.API) {
 	huma.Register(api, operation(http.MethodDelete, "/v1/users/me", "erase-user", "Erase my account", http.StatusAccepted, "users",
-		errInvalidCredentials, web.ErrBusy, web.ErrRateLimited), c.eraseUser)
+		identity.ErrInvalidCredentials, web.ErrBusy, web.ErrRateLimited), c.eraseUser)
 	huma.Register(api, reaching(http.MethodPatch, "/v1/users/me", "change-profile", "Change my profile", http.StatusOK, "users",
 		domain.ErrNameInvalid, domain.ErrHandleInvalid, domain.ErrHandleTaken, domain.ErrBioInvalid, domain.ErrAvatarInvalid, domain.ErrUserNotFound), c.changeProfile)
 	huma.Register(api, reaching(http.MethodPut, "/v1/users/me/blocks/{user_id}", "block-user", "Block a user", http.StatusNoContent, "users",
@@ -186,7 +189,7 @@ func command(stream, actor domain.ID, key string, request [][]byte) eventlog.Com
 // decide runs a decision on a conversation.
 func (c *commands) decide(ctx context.Context, cmd eventlog.Command,
 	decision func(conversation *domain.Conversation, version int64) ([]domain.Event, error)) (eventlog.Result, error) {
-	return eventlog.Execute(ctx, c.log, eventlog.Conversations, cmd, decision)
+	return eventlog.Execute(ctx, c.Log, eventlog.Conversations, cmd, decision)
 }
 
 func written(r eventlog.Result) web.Written { return web.WrittenAt(r.At.String(), r.Replayed) }

@@ -35,7 +35,7 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 		return nil, err
 	}
 	others := create.Others()
-	strangers, err := c.identities.strangers(ctx, append([]domain.ID{create.Actor}, others...))
+	strangers, err := c.Identities.Unregistered(ctx, append([]domain.ID{create.Actor}, others...))
 	switch {
 	case err != nil:
 		return nil, err
@@ -45,7 +45,7 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 		return nil, domain.ErrUserNotFound
 	}
 	if create.Kind == domain.Direct {
-		if create.Blocked, err = c.log.Blocked(ctx, create.Actor, others[0]); err != nil {
+		if create.Blocked, err = c.Log.Blocked(ctx, create.Actor, others[0]); err != nil {
 			return nil, err
 		}
 	}
@@ -75,7 +75,7 @@ func (c *commands) reserveKey(ctx context.Context, user domain.ID, key string, r
 	if key == "" {
 		return nil
 	}
-	_, err := eventlog.Execute(ctx, c.log, eventlog.Users, command(user, user, "create "+key, request),
+	_, err := eventlog.Execute(ctx, c.Log, eventlog.Users, command(user, user, "create "+key, request),
 		func(*domain.User, int64) ([]domain.Event, error) { return nil, nil })
 	return err
 }
@@ -124,7 +124,7 @@ func createdConversation(creator domain.ID, done eventlog.Result) (web.Conversat
 }
 
 func (c *commands) existingConversation(ctx context.Context, user, id domain.ID, done eventlog.Result) (*conversationOutput, error) {
-	conversation, err := c.reads.Conversation(ctx, user, id, done.At)
+	conversation, err := c.Reads.Conversation(ctx, user, id, done.At)
 	if err != nil {
 		return nil, err
 	}

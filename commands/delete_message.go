@@ -16,7 +16,7 @@ type deleteMessageInput struct {
 func (c *commands) deleteMessage(ctx context.Context, in *deleteMessageInput) (*writtenOutput, error) {
 	remove := domain.DeleteMessage{Actor: web.CallerFrom(ctx).UserID}
 	var err error
-	if remove.Message, err = c.log.Message(ctx, in.ConversationID, in.MessageID); err != nil {
+	if remove.Message, err = c.Log.Message(ctx, in.ConversationID, in.MessageID); err != nil {
 		return nil, err
 	}
 	done, err := c.decide(ctx, command(in.ConversationID, remove.Actor, in.Key, in.Request()),

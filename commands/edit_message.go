@@ -19,7 +19,7 @@ type editMessageInput struct {
 func (c *commands) editMessage(ctx context.Context, in *editMessageInput) (*messageOutput, error) {
 	edit := domain.EditMessage{Actor: web.CallerFrom(ctx).UserID, Body: in.Body.Body}
 	var err error
-	if edit.Message, edit.Blocked, err = c.about(ctx, in.MessagePath); err != nil {
+	if edit.Message, edit.Blocked, err = c.loadTarget(ctx, in.MessagePath); err != nil {
 		return nil, err
 	}
 	done, err := c.decide(ctx, command(in.ConversationID, edit.Actor, in.Key, in.Request()),
@@ -30,11 +30,11 @@ func (c *commands) editMessage(ctx context.Context, in *editMessageInput) (*mess
 		return nil, err
 	}
 	if done.Replayed {
-		if err := c.stillIn(ctx, in.ConversationID, edit.Actor); err != nil {
+		if err := c.requireMember(ctx, in.ConversationID, edit.Actor); err != nil {
 			return nil, err
 		}
 	}
-	message, err := c.reads.Message(ctx, edit.Actor, in.ConversationID, in.MessageID, done.At)
+	message, err := c.Reads.Message(ctx, edit.Actor, in.ConversationID, in.MessageID, done.At)
 	if err != nil {
 		return nil, err
 	}

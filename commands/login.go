@@ -7,10 +7,9 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/web"
 )
-
-var errInvalidCredentials = &domain.Error{Kind: domain.Unauthenticated, Code: "invalid_credentials", Message: "The e-mail address or the password is wrong."}
 
 type loginInput struct {
 	web.Write
@@ -29,21 +28,21 @@ type sessionOutput struct {
 // login begins a session. A retry begins another: that harms nobody, and the
 // tokens of the first are not kept to be shown again.
 func (c *commands) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
-	var known credentials
-	if email, err := normalEmail(in.Body.Email); err == nil {
-		if err := c.limitLogin(ctx, email); err != nil {
+	var known identity.Credentials
+	if email, err := identity.NormalEmail(in.Body.Email); err == nil {
+		if err := c.LimitLogin(ctx, email); err != nil {
 			return nil, err
 		}
-		if known, err = c.identities.find(ctx, email); err != nil {
+		if known, err = c.Identities.Find(ctx, email); err != nil {
 			return nil, err
 		}
 	}
-	match, err := c.passwords.match(ctx, known.PasswordHash, in.Body.Password)
+	match, err := c.passwords.Match(ctx, known.PasswordHash, in.Body.Password)
 	if err != nil {
 		return nil, err
 	}
 	if !match {
-		return nil, errInvalidCredentials
+		return nil, identity.ErrInvalidCredentials
 	}
 	if !known.Registered {
 		if _, err := c.appendRegistered(ctx, known.UserID, known.DisplayName); err != nil {
@@ -64,7 +63,7 @@ func (c *commands) login(ctx context.Context, in *loginInput) (*sessionOutput, e
 
 // openSession begins a session of a user and makes its answer.
 func (c *commands) openSession(ctx context.Context, user web.User) (*sessionOutput, error) {
-	session, refresh, err := c.identities.openSession(ctx, user.ID)
+	session, refresh, err := c.Identities.OpenSession(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +71,7 @@ func (c *commands) openSession(ctx context.Context, user web.User) (*sessionOutp
 }
 
 func (c *commands) session(user web.User, session domain.ID, refresh string) *sessionOutput {
-	access, life := c.tokens.Issue(user.ID, session)
+	access, life := c.Tokens.Issue(user.ID, session)
 	return &sessionOutput{Status: http.StatusOK, Body: web.Session{
 		User: user, AccessToken: access, RefreshToken: refresh, ExpiresIn: int(life / time.Second),
 	}}
@@ -81,6 +80,6 @@ func (c *commands) session(user web.User, session domain.ID, refresh string) *se
 // profile returns a user as their own stream has them, and the position of its
 // last event.
 func (c *commands) profile(ctx context.Context, id domain.ID) (web.User, eventlog.At, error) {
-	profile, at, err := eventlog.Inspect(ctx, c.log, eventlog.Users, id, func(u *domain.User) domain.Profile { return u.Profile })
+	profile, at, err := eventlog.Inspect(ctx, c.Log, eventlog.Users, id, func(u *domain.User) domain.Profile { return u.Profile })
 	return web.UserOf(id, profile), at, err
 }

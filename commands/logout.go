@@ -12,7 +12,7 @@ import (
 // access token too, and a retry with it.
 func (c *commands) logout(ctx context.Context, _ *web.Action) (*struct{}, error) {
 	session := web.CallerFrom(ctx).SessionID
-	if err := c.identities.revoke(ctx, session); err != nil {
+	if err := c.Identities.Revoke(ctx, session); err != nil {
 		return nil, err
 	}
 	c.tellEnded(ctx, session)
@@ -25,7 +25,7 @@ func (c *commands) tellEnded(ctx context.Context, session domain.ID) {
 	// Also when the client has hung up by now.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := c.endings.TellSession(ctx, session); err != nil {
-		c.logger.Warn("other nodes learn later that a session ended", "session_id", session.String(), "error", err)
+	if err := c.Revocations.RevokeSession(ctx, session); err != nil {
+		c.Logger.Warn("other nodes learn later that a session ended", "session_id", session.String(), "error", err)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/limits"
 	"ping/internal/testkit"
 	"ping/internal/web"
@@ -83,14 +84,18 @@ func (s *system) start() *node {
 	web.Authenticate(server.API, n.tokens)
 	web.Limit(server.API, limiter, s.proxies)
 	nothing := func(domain.ID) {} // no sockets here
-	endings := auth.NewEndings(s.redis, s.pool, n.tokens, nothing, nothing, auth.Config{}, testkit.Logger(s.t))
-	require.NoError(s.t, endings.Load(ctx))
+	identities := identity.NewStore(s.pool)
+	revocations := auth.NewRevocations(s.redis, identities.Revoked, n.tokens, nothing, nothing, auth.Config{}, testkit.Logger(s.t))
+	require.NoError(s.t, revocations.Load(ctx))
 	var hearing sync.WaitGroup
-	hearing.Go(func() { _ = endings.Run(ctx) }) // ends with ctx, without an error
-	lane := ephemeral.New(s.redis, "secret", testkit.Logger(s.t))
-	require.NoError(s.t, commands.Register(server.API, log, s.pool, n.tokens, auth.NewTickets(s.redis), endings, erasure.New(s.pool, log, lane, erasure.Config{}, testkit.Logger(s.t)),
-		lane,
-		commands.Reads{Conversation: n.readConversation, Message: n.readMessage}, web.LimitLogin(limiter), commands.Config{BcryptCost: bcrypt.MinCost, MarkerInterval: s.markers}, testkit.Logger(s.t)))
+	hearing.Go(func() { _ = revocations.Run(ctx) }) // ends with ctx, without an error
+	store := ephemeral.New(s.redis, "secret", testkit.Logger(s.t))
+	require.NoError(s.t, commands.Register(server.API, commands.Deps{
+		Log: log, Identities: identities, Tokens: n.tokens, Tickets: auth.NewTickets(s.redis), Revocations: revocations,
+		Eraser: erasure.New(s.pool, identities, log, store, erasure.Config{}, testkit.Logger(s.t)), Ephemeral: store,
+		Reads:      commands.Reads{Conversation: n.readConversation, Message: n.readMessage},
+		LimitLogin: web.LimitLogin(limiter), Logger: testkit.Logger(s.t),
+	}, commands.Config{BcryptCost: bcrypt.MinCost, MarkerInterval: s.markers}))
 	n.http = httptest.NewServer(server.Echo)
 	n.stopLog = sync.OnceFunc(func() {
 		cancel()

@@ -32,7 +32,7 @@ func (c *commands) unpinMessage(ctx context.Context, in *pinInput) (*pinOutput, 
 func (c *commands) pin(ctx context.Context, in *pinInput, pinned bool) (*pinOutput, error) {
 	pin := domain.PinMessage{Actor: web.CallerFrom(ctx).UserID, Pinned: pinned}
 	var err error
-	if pin.Message, pin.Blocked, err = c.about(ctx, in.MessagePath); err != nil {
+	if pin.Message, pin.Blocked, err = c.loadTarget(ctx, in.MessagePath); err != nil {
 		return nil, err
 	}
 	done, err := c.decide(ctx, command(in.ConversationID, pin.Actor, in.Key, in.Request()),

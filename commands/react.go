@@ -37,10 +37,10 @@ func (c *commands) react(ctx context.Context, in *reactInput, on bool) (*reactOu
 	if err != nil {
 		return nil, err
 	}
-	if react.Message, react.Blocked, err = c.about(ctx, in.MessagePath); err != nil {
+	if react.Message, react.Blocked, err = c.loadTarget(ctx, in.MessagePath); err != nil {
 		return nil, err
 	}
-	if react.Is, react.Mine, err = c.log.Reactions(ctx, in.MessageID, react.Actor, react.Emoji); err != nil {
+	if react.Is, react.Mine, err = c.Log.Reactions(ctx, in.MessageID, react.Actor, react.Emoji); err != nil {
 		return nil, err
 	}
 	done, err := c.decide(ctx, command(in.ConversationID, react.Actor, in.Key, in.Request()),

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ping/internal/auth"
+	"ping/internal/identity"
 	"ping/internal/web"
 )
 
@@ -20,39 +21,39 @@ type refreshInput struct {
 func (c *commands) refresh(ctx context.Context, in *refreshInput) (*sessionOutput, error) {
 	old, next := in.Body.RefreshToken, auth.NewSecret()
 	if in.Key != "" {
-		next = c.tokens.DeriveSecret("refresh", old, in.Key)
+		next = c.Tokens.DeriveSecret("refresh", old, in.Key)
 	}
-	owner, ok, err := c.identities.exchange(ctx, old, next)
+	owner, ok, err := c.Identities.Exchange(ctx, old, next)
 	if err != nil {
 		return nil, err
 	}
 	replayed := false
 	if !ok {
-		if owner, replayed, err = c.identities.exchanged(ctx, old, next); err != nil {
+		if owner, replayed, err = c.Identities.Exchanged(ctx, old, next); err != nil {
 			return nil, err
 		}
 		if !replayed {
 			return nil, c.refuseRefresh(ctx, old)
 		}
 	}
-	user, at, err := c.profile(ctx, owner.user)
+	user, at, err := c.profile(ctx, owner.User)
 	if err != nil {
 		return nil, err
 	}
-	out := c.session(user, owner.session, next)
+	out := c.session(user, owner.Session, next)
 	out.Written = web.WrittenAt(at.String(), replayed)
 	return out, nil
 }
 
 // refuseRefresh refuses a token and, if it was used before, ends its session.
 func (c *commands) refuseRefresh(ctx context.Context, token string) error {
-	session, err := c.identities.revokeUsed(ctx, token)
+	session, err := c.Identities.RevokeUsed(ctx, token)
 	if err != nil {
 		return err
 	}
 	if !session.IsZero() {
-		c.logger.Warn("refresh token used twice, session revoked", "session_id", session.String())
+		c.Logger.Warn("refresh token used twice, session revoked", "session_id", session.String())
 		c.tellEnded(ctx, session)
 	}
-	return errRefreshTokenInvalid
+	return identity.ErrRefreshTokenInvalid
 }

@@ -7,6 +7,7 @@ import (
 
 	"ping/domain"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/web"
 )
 
@@ -24,17 +25,17 @@ type registerInput struct {
 
 // register makes a user and logs them in.
 func (c *commands) register(ctx context.Context, in *registerInput) (*sessionOutput, error) {
-	email, err := normalEmail(in.Body.Email)
+	email, err := identity.NormalEmail(in.Body.Email)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPassword(in.Body.Password); err != nil {
+	if err := identity.CheckPassword(in.Body.Password); err != nil {
 		return nil, err
 	}
 	if err := (domain.RegisterUser{DisplayName: in.Body.DisplayName}).Check(); err != nil {
 		return nil, err
 	}
-	known, err := c.identities.find(ctx, email)
+	known, err := c.Identities.Find(ctx, email)
 	if err != nil {
 		return nil, err
 	}
@@ -45,17 +46,17 @@ func (c *commands) register(ctx context.Context, in *registerInput) (*sessionOut
 }
 
 func (c *commands) registerNew(ctx context.Context, in *registerInput, email string) (*sessionOutput, error) {
-	hash, err := c.passwords.hash(ctx, in.Body.Password)
+	hash, err := c.passwords.Hash(ctx, in.Body.Password)
 	if err != nil {
 		return nil, err
 	}
-	fresh := credentials{UserID: eventlog.NewID(), PasswordHash: hash, DisplayName: in.Body.DisplayName, RegisterKey: in.Key}
-	added, err := c.identities.add(ctx, email, fresh)
+	fresh := identity.Credentials{UserID: eventlog.NewID(), PasswordHash: hash, DisplayName: in.Body.DisplayName, RegisterKey: in.Key}
+	added, err := c.Identities.Add(ctx, email, fresh)
 	if err != nil {
 		return nil, err
 	}
 	if !added { // another took the address just now, or the same one tries twice
-		known, err := c.identities.find(ctx, email)
+		known, err := c.Identities.Find(ctx, email)
 		if err != nil {
 			return nil, err
 		}
@@ -67,29 +68,29 @@ func (c *commands) registerNew(ctx context.Context, in *registerInput, email str
 // registerKnown answers a registration for an address that has credentials:
 // it may retry one that succeeded, or finish one that did not. Both need the
 // password; anyone else learns that the address is taken.
-func (c *commands) registerKnown(ctx context.Context, in *registerInput, known credentials) (*sessionOutput, error) {
+func (c *commands) registerKnown(ctx context.Context, in *registerInput, known identity.Credentials) (*sessionOutput, error) {
 	retry := in.Key != "" && in.Key == known.RegisterKey
 	if known.Registered && !retry {
-		return nil, errEmailTaken
+		return nil, identity.ErrEmailTaken
 	}
-	match, err := c.passwords.match(ctx, known.PasswordHash, in.Body.Password)
+	match, err := c.passwords.Match(ctx, known.PasswordHash, in.Body.Password)
 	switch {
 	case err != nil:
 		return nil, err
 	case !match && retry:
 		return nil, eventlog.ErrKeyReused
 	case !match:
-		return nil, errEmailTaken
+		return nil, identity.ErrEmailTaken
 	case !known.Registered:
 		known.DisplayName, known.RegisterKey = in.Body.DisplayName, in.Key
-		if err := c.identities.adopt(ctx, known); err != nil {
+		if err := c.Identities.Adopt(ctx, known); err != nil {
 			return nil, err
 		}
 	}
 	return c.finishRegistration(ctx, in, known)
 }
 
-func (c *commands) finishRegistration(ctx context.Context, in *registerInput, who credentials) (*sessionOutput, error) {
+func (c *commands) finishRegistration(ctx context.Context, in *registerInput, who identity.Credentials) (*sessionOutput, error) {
 	done, err := c.appendRegistered(ctx, who.UserID, in.Body.DisplayName)
 	if err != nil {
 		return nil, err
@@ -117,11 +118,11 @@ func (c *commands) finishRegistration(ctx context.Context, in *registerInput, wh
 // of a user is never another request.
 func (c *commands) appendRegistered(ctx context.Context, user domain.ID, displayName string) (eventlog.Result, error) {
 	cmd := eventlog.Command{Stream: user, Key: registerKey, Actor: user}
-	done, err := eventlog.Execute(ctx, c.log, eventlog.Users, cmd, func(u *domain.User, _ int64) ([]domain.Event, error) {
+	done, err := eventlog.Execute(ctx, c.Log, eventlog.Users, cmd, func(u *domain.User, _ int64) ([]domain.Event, error) {
 		return u.Register(domain.RegisterUser{DisplayName: displayName})
 	})
 	if err != nil {
 		return done, err
 	}
-	return done, c.identities.markRegistered(ctx, user)
+	return done, c.Identities.MarkRegistered(ctx, user)
 }

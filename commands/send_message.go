@@ -64,17 +64,17 @@ func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*mess
 // conversation has blocked the other.
 func (c *commands) address(ctx context.Context, conversation domain.ID, send *domain.SendMessage) (err error) {
 	if handles := domain.Handles(send.Body); len(handles) > 0 {
-		if send.Mentions, err = c.identities.byHandles(ctx, handles); err != nil {
+		if send.Mentions, err = c.Identities.ByHandles(ctx, handles); err != nil {
 			return err
 		}
 	}
-	send.Blocked, err = c.directs.blocked(ctx, conversation, send.Actor)
+	send.Blocked, err = c.blocks.blocked(ctx, conversation, send.Actor)
 	return err
 }
 
 // isMessage reports whether id is a message of the conversation.
 func (c *commands) isMessage(ctx context.Context, conversation, id domain.ID) (bool, error) {
-	e, err := c.log.EventByID(ctx, id)
+	e, err := c.Log.EventByID(ctx, id)
 	if errors.Is(err, eventlog.ErrNotFound) {
 		return false, nil
 	}

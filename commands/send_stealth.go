@@ -29,7 +29,7 @@ type stealthOutput struct {
 func (c *commands) sendStealth(ctx context.Context, in *sendStealthInput) (*stealthOutput, error) {
 	send := domain.SendStealth{Actor: web.CallerFrom(ctx).UserID, Body: in.Body.Body}
 	var err error
-	if send.Blocked, err = c.directs.blocked(ctx, in.ConversationID, send.Actor); err != nil {
+	if send.Blocked, err = c.blocks.blocked(ctx, in.ConversationID, send.Actor); err != nil {
 		return nil, err
 	}
 	decided, err := c.check(ctx, in.ConversationID, func(conversation *domain.Conversation) error { return conversation.SendStealth(send) })
@@ -37,7 +37,7 @@ func (c *commands) sendStealth(ctx context.Context, in *sendStealthInput) (*stea
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	posted, replayed, err := c.ephemeral.Post(ctx, ephemeral.Stealth{
+	posted, replayed, err := c.Ephemeral.Post(ctx, ephemeral.Stealth{
 		ID: eventlog.NewID(), ConversationID: in.ConversationID, AuthorID: send.Actor, Body: send.Body,
 		SentAt: now, ExpiresAt: now.Add(time.Duration(in.Body.TTLSeconds) * time.Second),
 	}, decided.Position, in.Key, in.Request())
@@ -63,7 +63,7 @@ func (c *commands) withdrawStealth(ctx context.Context, in *withdrawStealthInput
 	author := web.CallerFrom(ctx).UserID
 	_, err := c.check(ctx, in.ConversationID, func(conversation *domain.Conversation) error { return conversation.WithdrawStealth(author) })
 	if err == nil {
-		err = c.ephemeral.Withdraw(ctx, in.ConversationID, in.StealthID, author)
+		err = c.Ephemeral.Withdraw(ctx, in.ConversationID, in.StealthID, author)
 	}
 	return nil, err
 }
@@ -71,7 +71,7 @@ func (c *commands) withdrawStealth(ctx context.Context, in *withdrawStealthInput
 // check decides on the newest state what leaves no trace in the log. It returns
 // the conversation's last position that the decision knew of.
 func (c *commands) check(ctx context.Context, conversation domain.ID, decision func(*domain.Conversation) error) (eventlog.At, error) {
-	refusal, at, err := eventlog.Inspect(ctx, c.log, eventlog.Conversations, conversation, decision)
+	refusal, at, err := eventlog.Inspect(ctx, c.Log, eventlog.Conversations, conversation, decision)
 	if err == nil {
 		err = refusal
 	}

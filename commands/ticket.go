@@ -17,7 +17,7 @@ type ticketOutput struct {
 
 // ticket makes what a browser opens its WebSocket with.
 func (c *commands) ticket(ctx context.Context, _ *web.Action) (*ticketOutput, error) {
-	ticket, err := c.tickets.Issue(ctx, auth.Claims(web.CallerFrom(ctx)))
+	ticket, err := c.Tickets.Issue(ctx, auth.Claims(web.CallerFrom(ctx)))
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"net/http"
 	"reflect"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
-	"github.com/jackc/pgx/v5"
 
 	"ping/domain"
 	"ping/internal/eventlog"
@@ -95,19 +93,18 @@ type exportedSession struct {
 	RevokedAt *time.Time `json:"revoked_at"`
 }
 
-const exportIdentitySQL = `
-SELECT email, created_at, registered_at,
-       ARRAY(SELECT handle FROM identity.handles h WHERE h.user_id = c.user_id ORDER BY handle),
-       ARRAY(SELECT json_build_object('id', s.id, 'created_at', s.created_at, 'expires_at', s.expires_at, 'revoked_at', s.revoked_at)
-               FROM identity.sessions s WHERE s.user_id = c.user_id ORDER BY s.created_at, s.id)
-  FROM identity.credentials c WHERE c.user_id = $1`
-
-func (r *reads) exportedIdentity(ctx context.Context, user domain.ID) (i exportedIdentity, err error) {
-	err = r.pool.QueryRow(ctx, exportIdentitySQL, user).Scan(&i.Email, &i.CreatedAt, &i.RegisteredAt, &i.Handles, &i.Sessions)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = domain.ErrUserNotFound
+func (r *reads) exportedIdentity(ctx context.Context, user domain.ID) (exportedIdentity, error) {
+	account, err := r.identities.Export(ctx, user)
+	if err != nil {
+		return exportedIdentity{}, err
 	}
-	return i, err
+	exported := exportedIdentity{
+		Email: account.Email, CreatedAt: account.CreatedAt, RegisteredAt: account.RegisteredAt, Handles: account.Handles,
+	}
+	for _, s := range account.Sessions {
+		exported.Sessions = append(exported.Sessions, exportedSession(s))
+	}
+	return exported, nil
 }
 
 // userState returns a copy of the user's current state.

@@ -11,6 +11,7 @@ import (
 	"ping/internal/checkpoint"
 	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/limits"
 	"ping/internal/web"
 )
@@ -26,6 +27,7 @@ const (
 // reads is what the handlers share.
 type reads struct {
 	pool        *pgxpool.Pool
+	identities  *identity.Store
 	log         *eventlog.Log
 	checkpoints *checkpoint.Waiter
 	ephemeral   *ephemeral.Store
@@ -39,8 +41,8 @@ type Reads struct {
 
 // Register adds the operations to an API that authenticates (see web.Authenticate). It returns reads for the commands
 // whose answer is a current state.
-func Register(api huma.API, pool *pgxpool.Pool, log *eventlog.Log, store *ephemeral.Store) Reads {
-	r := &reads{pool: pool, log: log, checkpoints: checkpoint.New(pool, log.Partitions()), ephemeral: store}
+func Register(api huma.API, pool *pgxpool.Pool, identities *identity.Store, log *eventlog.Log, store *ephemeral.Store) Reads {
+	r := &reads{pool: pool, identities: identities, log: log, checkpoints: checkpoint.New(pool, log.Partitions()), ephemeral: store}
 	r.registerConversations(api)
 	r.registerMessages(api)
 	r.registerEphemeral(api)

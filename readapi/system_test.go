@@ -20,6 +20,7 @@ import (
 	"ping/internal/auth"
 	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/testkit"
 	"ping/internal/web"
 	"ping/projections"
@@ -77,7 +78,7 @@ func newSystem(t testing.TB) *system {
 	server := web.New(logger)
 	web.Authenticate(server.API, s.tokens)
 	s.ephemeral = ephemeral.New(testkit.Redis(t), "secret", logger)
-	s.read = readapi.Register(server.API, s.pool, s.log, s.ephemeral)
+	s.read = readapi.Register(server.API, s.pool, identity.NewStore(s.pool), s.log, s.ephemeral)
 	s.http = httptest.NewServer(server.Echo)
 	t.Cleanup(func() {
 		s.http.Close()

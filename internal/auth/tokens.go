@@ -52,7 +52,7 @@ type Tokens struct {
 	// verified remembers tokens whose signature was checked: a client sends
 	// the same one with each of its messages.
 	verified *lru.Cache[string, Claims]
-	revoked  revocations // filled by Endings
+	revoked  revokedSet // filled by Revocations
 }
 
 type jwtClaims struct {
@@ -76,7 +76,7 @@ func NewTokens(secret []byte, now func() time.Time) (*Tokens, error) {
 		jwt.WithLeeway(leeway),
 		jwt.WithTimeFunc(now),
 	)
-	return &Tokens{secret: secret, now: now, parser: parser, verified: verified, revoked: newRevocations()}, nil
+	return &Tokens{secret: secret, now: now, parser: parser, verified: verified, revoked: newRevokedSet()}, nil
 }
 
 // Issue makes an access token and tells how long it is good for.
@@ -111,7 +111,7 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 }
 
 // Ended tells whether the bearer of a ticket, or of a stream, is refused by now.
-// Of what Endings closes, ask it again once Endings can find it: an ending that
+// Of what Revocations closes, ask it again once Revocations can find it: an ending that
 // came before is told here, and one that comes later closes it.
 func (t *Tokens) Ended(claims Claims) Ending { return t.revoked.of(claims) }
 

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ping/domain"
 	"ping/internal/ephemeral"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 )
 
 // Config tunes an Eraser. The zero value of a field means its default.
@@ -51,19 +51,20 @@ const (
 
 // Eraser erases the users that have requested it.
 type Eraser struct {
-	pool   *pgxpool.Pool
-	log    *eventlog.Log
-	lane   *ephemeral.Store
-	cfg    Config
-	logger *slog.Logger
-	wake   chan struct{}
+	pool       *pgxpool.Pool
+	log        *eventlog.Log
+	identities *identity.Store
+	ephemeral  *ephemeral.Store
+	cfg        Config
+	logger     *slog.Logger
+	wake       chan struct{}
 	// reached is called after each step; for tests.
 	reached func(step string)
 }
 
 // New makes an Eraser. It works while Run runs.
-func New(pool *pgxpool.Pool, log *eventlog.Log, lane *ephemeral.Store, cfg Config, logger *slog.Logger) *Eraser {
-	return &Eraser{pool: pool, log: log, lane: lane, cfg: cfg.withDefaults(), logger: logger,
+func New(pool *pgxpool.Pool, identities *identity.Store, log *eventlog.Log, store *ephemeral.Store, cfg Config, logger *slog.Logger) *Eraser {
+	return &Eraser{pool: pool, identities: identities, log: log, ephemeral: store, cfg: cfg.withDefaults(), logger: logger,
 		wake: make(chan struct{}, 1), reached: func(string) {}}
 }
 
@@ -98,26 +99,9 @@ func (e *Eraser) Run(ctx context.Context) error {
 	}
 }
 
-const dueSQL = `
-SELECT user_id FROM identity.erasures
- WHERE finished_at IS NULL AND coalesce(swept_at < clock_timestamp() - $1::interval, true)
- ORDER BY tried_at NULLS FIRST, requested_at LIMIT $2`
-
-// due returns the users whose next pass is due.
-func (e *Eraser) due(ctx context.Context) ([]domain.ID, error) {
-	rows, _ := e.pool.Query(ctx, dueSQL, e.cfg.Settle, maxRound)
-	users, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (id domain.ID, err error) {
-		return id, row.Scan((*[16]byte)(&id))
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read due erasures: %w", err)
-	}
-	return users, nil
-}
-
 // round makes a pass over all due erasures, unless another node does.
 func (e *Eraser) round(ctx context.Context) error {
-	users, err := e.due(ctx)
+	users, err := e.identities.DueErasures(ctx, e.cfg.Settle, maxRound)
 	if err != nil || len(users) == 0 {
 		return err
 	}
@@ -135,7 +119,7 @@ func (e *Eraser) round(ctx context.Context) error {
 	}
 	defer giveBack(ctx, conn)
 	// Read again: another node may have made the pass meanwhile.
-	if users, err = e.due(ctx); err != nil || len(users) == 0 {
+	if users, err = e.identities.DueErasures(ctx, e.cfg.Settle, maxRound); err != nil || len(users) == 0 {
 		return err
 	}
 	return e.pass(ctx, users)
@@ -154,7 +138,7 @@ func giveBack(ctx context.Context, conn *pgxpool.Conn) {
 // pass makes one pass over the erasures of users. An error for one of them does not
 // affect the others.
 func (e *Eraser) pass(ctx context.Context, users []domain.ID) error {
-	if err := e.try(ctx, users); err != nil {
+	if err := e.identities.TryErasures(ctx, users); err != nil {
 		return err
 	}
 	var errs []error

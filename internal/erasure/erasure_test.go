@@ -18,6 +18,7 @@ import (
 	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/testkit"
 )
 
@@ -186,7 +187,7 @@ func TestErasure(t *testing.T) {
 	require.NotEmpty(t, testkit.Marked(t, w.pool, w.broker.ClientURL(), p.marker))
 	before := testkit.Marked(t, w.pool, w.broker.ClientURL(), bystander.marker)
 
-	eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
 	run(t, eraser.Run, func() {})
 	w.ask(t, p)
 	eraser.Wake()
@@ -217,7 +218,7 @@ func TestErasureCrash(t *testing.T) {
 			w.ask(t, p)
 			ctx, crash := context.WithCancel(t.Context())
 			defer crash()
-			dying := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+			dying := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
 			passed := 0
 			dying.OnStep(func(step string) {
 				if step == at.step {
@@ -234,7 +235,7 @@ func TestErasureCrash(t *testing.T) {
 				require.Fail(t, "the step was never reached")
 			}
 			stop()
-			heir := erasure.New(w.pool, other, w.lane, quick, testkit.Logger(t))
+			heir := erasure.New(w.pool, identity.NewStore(w.pool), other, w.lane, quick, testkit.Logger(t))
 			stopHeir := run(t, heir.Run, func() {})
 			w.requireFinished(t, p)
 			stopHeir()
@@ -267,7 +268,7 @@ func TestErasureRace(t *testing.T) {
 			}
 		})
 	}
-	eraser := erasure.New(w.pool, logs[0], w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), logs[0], w.lane, quick, testkit.Logger(t))
 	late := domain.ID{}
 	eraser.OnStep(func(step string) {
 		if step == "marked" && late.IsZero() { // after the first pass, a group is created with the user
@@ -303,7 +304,7 @@ func TestErasureWithoutNATS(t *testing.T) {
 	p := w.aPerson(t, log)
 	w.awaitMirror(t, p)
 	w.broker.Stop()
-	eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
 	tried := make(chan string, 1000)
 	eraser.OnStep(func(step string) { tried <- step })
 	w.ask(t, p)
@@ -346,7 +347,7 @@ func TestErasureWithdraws(t *testing.T) {
 	}
 	_, err := w.lane.RenewLeases(t.Context(), ephemeral.ShardOf(p.id), "node", []ephemeral.Lease{{User: p.id, State: ephemeral.Online, Life: time.Minute}})
 	require.NoError(t, err)
-	eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
 	late := sync.OnceFunc(func() { w.whispers(t, p.id, p.groups[1], "late "+p.marker) })
 	eraser.OnStep(func(step string) {
 		if step == "marked" {
@@ -396,7 +397,7 @@ func TestErasureWithoutRedis(t *testing.T) {
 	t.Run("until it is back", func(t *testing.T) {
 		p := w.aPerson(t, log)
 		w.awaitMirror(t, p)
-		eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
 		passed := steps(eraser)
 		w.ask(t, p)
 		stopEraser := run(t, eraser.Run, func() {})
@@ -417,7 +418,7 @@ func TestErasureWithoutRedis(t *testing.T) {
 		p := w.aPerson(t, log)
 		patient := quick
 		patient.Fleeting = time.Nanosecond
-		eraser := erasure.New(w.pool, log, w.lane, patient, testkit.Logger(t))
+		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, patient, testkit.Logger(t))
 		passed := steps(eraser)
 		w.ask(t, p)
 		stopEraser := run(t, eraser.Run, func() {})
@@ -446,7 +447,7 @@ func TestErasureOnce(t *testing.T) {
 				w.ask(t, p)
 			}
 		}
-		eraser := erasure.New(w.pool, log, w.lane, quick, testkit.Logger(t))
+		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
 		eraser.OnStep(func(step string) {
 			if step == "marked" {
 				mu.Lock()

@@ -25,7 +25,7 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 	}
 	e.reached("user erased")
 	errs := []error{e.redact(ctx, user, user, where)}
-	fleeting := e.lane.ForgetPresence(ctx, user)
+	fleeting := e.ephemeral.ForgetPresence(ctx, user)
 	for after := (domain.ID{}); ; {
 		joined, err := e.log.JoinedConversations(ctx, user, after, joinedPage)
 		if err != nil {
@@ -38,7 +38,7 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 				err = e.redact(ctx, conversation, user, where)
 			}
 			// Even after an error, since each shard may be on another server.
-			if err := e.lane.WithdrawAll(ctx, conversation, user); err != nil {
+			if err := e.ephemeral.WithdrawAll(ctx, conversation, user); err != nil {
 				fleeting = err
 			}
 			if ctx.Err() != nil {
@@ -53,8 +53,6 @@ func (e *Eraser) sweep(ctx context.Context, user domain.ID) (places, error) {
 	}
 }
 
-const recentSQL = `SELECT requested_at > clock_timestamp() - $2::interval FROM identity.erasures WHERE user_id = $1`
-
 // ignoreExpired drops Redis errors once everything in Redis must have expired, so
 // that a Redis that never returns does not prevent the erasure from finishing.
 func (e *Eraser) ignoreExpired(ctx context.Context, user domain.ID, err error) error {
@@ -62,9 +60,9 @@ func (e *Eraser) ignoreExpired(ctx context.Context, user domain.ID, err error) e
 		e.reached("withdrawn")
 		return nil
 	}
-	var recent bool
-	if failed := e.pool.QueryRow(ctx, recentSQL, [16]byte(user), e.cfg.Fleeting).Scan(&recent); failed != nil {
-		return fmt.Errorf("read when erasure was requested: %w", failed)
+	recent, failed := e.identities.ErasureIsRecent(ctx, user, e.cfg.Fleeting)
+	if failed != nil {
+		return failed
 	}
 	if !recent {
 		return nil
@@ -118,29 +116,10 @@ func (e *Eraser) unmirror(ctx context.Context, where places) error {
 	return nil
 }
 
-// try notes the start of a pass, so that erasures that fail repeatedly come after
-// others.
-func (e *Eraser) try(ctx context.Context, users []domain.ID) error {
-	ids := make([][16]byte, len(users))
-	for i, id := range users {
-		ids[i] = id
-	}
-	if _, err := e.pool.Exec(ctx, `UPDATE identity.erasures SET tried_at = clock_timestamp() WHERE user_id = ANY ($1)`, ids); err != nil {
-		return fmt.Errorf("begin pass: %w", err)
-	}
-	return nil
-}
-
-const markSQL = `
-UPDATE identity.erasures
-   SET finished_at = CASE WHEN swept_at IS NOT NULL THEN clock_timestamp() END,
-       swept_at = coalesce(swept_at, clock_timestamp())
- WHERE user_id = $1 AND finished_at IS NULL`
-
 // mark notes the end of a pass: the first, or the second, which finishes the erasure.
 func (e *Eraser) mark(ctx context.Context, user domain.ID) error {
-	if _, err := e.pool.Exec(ctx, markSQL, [16]byte(user)); err != nil {
-		return fmt.Errorf("mark pass: %w", err)
+	if err := e.identities.MarkErasure(ctx, user); err != nil {
+		return err
 	}
 	e.reached("marked")
 	e.logger.Info("erasure pass complete", "user_id", user.String())

@@ -24,7 +24,7 @@ func (n *Node) Run(ctx context.Context, l Listeners) error {
 	readers := NewStage(ctx, fail)
 	readers.Run("projections", n.runner.Run)
 	readers.Run("realtime", n.hub.Run)
-	readers.Run("revocations", n.endings.Run)
+	readers.Run("revocations", n.revocations.Run)
 	readers.Run("erasures", n.eraser.Run)
 	readers.Run("check of Redis", n.Ephemeral.CheckServers)
 	readers.Run("memory", keepMemory)

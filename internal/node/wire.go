@@ -19,6 +19,7 @@ import (
 	"ping/internal/ephemeral"
 	"ping/internal/erasure"
 	"ping/internal/eventlog"
+	"ping/internal/identity"
 	"ping/internal/limits"
 	"ping/internal/postgres"
 	"ping/internal/web"
@@ -30,21 +31,21 @@ import (
 
 // Node is one Ping process: New wires it, Run serves.
 type Node struct {
-	cfg       Config
-	logger    *slog.Logger
-	Pool      *pgxpool.Pool
-	redis     redis.UniversalClient
-	nats      *nats.Conn
-	log       *eventlog.Log
-	runner    *projections.Runner
-	hub       *realtime.Hub
-	endings   *auth.Endings
-	limiter   *limits.Limiter
-	Ephemeral *ephemeral.Store
-	eraser    *erasure.Eraser
-	Web       *web.Server
-	health    *health
-	metrics   http.Handler
+	cfg         Config
+	logger      *slog.Logger
+	Pool        *pgxpool.Pool
+	redis       redis.UniversalClient
+	nats        *nats.Conn
+	log         *eventlog.Log
+	runner      *projections.Runner
+	hub         *realtime.Hub
+	revocations *auth.Revocations
+	limiter     *limits.Limiter
+	Ephemeral   *ephemeral.Store
+	eraser      *erasure.Eraser
+	Web         *web.Server
+	health      *health
+	metrics     http.Handler
 }
 
 // New connects to the engines and wires a node, top to bottom. Postgres must be
@@ -73,21 +74,24 @@ func New(ctx context.Context, cfg Config, logger *slog.Logger, natsOptions ...na
 		return nil, err
 	}
 	tickets := auth.NewTickets(n.redis)
+	identities := identity.NewStore(n.Pool)
 	n.Ephemeral = ephemeral.New(n.redis, tokens.DeriveSecret("ephemeral"), logger)
 	n.hub = realtime.New(n.log, n.Pool, tokens, n.Ephemeral, realtime.Config{Origins: cfg.Origins, DrainSpread: cfg.Drain}, logger)
-	n.endings = auth.NewEndings(n.redis, n.Pool, tokens, n.hub.CloseSession, n.hub.CloseUser, auth.Config{}, logger)
-	if err := n.endings.Load(ctx); err != nil {
+	n.revocations = auth.NewRevocations(n.redis, identities.Revoked, tokens, n.hub.CloseSession, n.hub.CloseUser, auth.Config{}, logger)
+	if err := n.revocations.Load(ctx); err != nil {
 		return nil, err
 	}
 	n.limiter = limits.New(n.redis, cfg.Limits, tokens.DeriveSecret("limits"), logger)
-	n.eraser = erasure.New(n.Pool, n.log, n.Ephemeral, cfg.Erasure, logger)
+	n.eraser = erasure.New(n.Pool, identities, n.log, n.Ephemeral, cfg.Erasure, logger)
 
 	n.Web = web.New(logger)
 	web.Authenticate(n.Web.API, tokens)
 	web.Limit(n.Web.API, n.limiter, cfg.Proxies)
-	reads := readapi.Register(n.Web.API, n.Pool, n.log, n.Ephemeral)
-	if err := commands.Register(n.Web.API, n.log, n.Pool, tokens, tickets, n.endings, n.eraser, n.Ephemeral, commands.Reads(reads),
-		web.LimitLogin(n.limiter), commands.Config{}, logger); err != nil {
+	reads := readapi.Register(n.Web.API, n.Pool, identities, n.log, n.Ephemeral)
+	if err := commands.Register(n.Web.API, commands.Deps{
+		Log: n.log, Identities: identities, Tokens: tokens, Tickets: tickets, Revocations: n.revocations, Eraser: n.eraser,
+		Ephemeral: n.Ephemeral, Reads: commands.Reads(reads), LimitLogin: web.LimitLogin(n.limiter), Logger: logger,
+	}, commands.Config{}); err != nil {
 		return nil, err
 	}
 	realtime.NewHandler(n.hub, tokens, tickets).Register(n.Web.Echo)

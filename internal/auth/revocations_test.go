@@ -13,12 +13,13 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/identity"
 	"ping/internal/testkit"
 )
 
 // ender is a node, as far as it knows what has ended.
 type ender struct {
-	*auth.Endings
+	*auth.Revocations
 	t                         *testing.T
 	tokens                    *auth.Tokens
 	clock                     *clock
@@ -28,7 +29,7 @@ type ender struct {
 func newEnder(t *testing.T, rdb *redis.Client, pool *pgxpool.Pool, readEvery time.Duration) *ender {
 	n := &ender{t: t, closedSession: make(chan domain.ID, 64), closedUser: make(chan domain.ID, 64)}
 	n.tokens, n.clock = newTokens(t, secret)
-	n.Endings = auth.NewEndings(rdb, pool, n.tokens, func(id domain.ID) { n.closedSession <- id }, func(id domain.ID) { n.closedUser <- id },
+	n.Revocations = auth.NewRevocations(rdb, identity.NewStore(pool).Revoked, n.tokens, func(id domain.ID) { n.closedSession <- id }, func(id domain.ID) { n.closedUser <- id },
 		auth.Config{ReadEvery: readEvery}, testkit.Logger(t))
 	return n
 }
@@ -97,7 +98,7 @@ func TestEndingsTell(t *testing.T) {
 	t.Run("a session", func(t *testing.T) {
 		user, session := newID(), newID()
 		token, later := issue(user, session), issue(user, newID())
-		require.NoError(t, one.TellSession(t.Context(), session))
+		require.NoError(t, one.RevokeSession(t.Context(), session))
 		require.True(t, one.refuses(token), "at once")
 		other.comesToRefuse(token)
 		claims := auth.Claims{UserID: user, SessionID: session}
@@ -111,7 +112,7 @@ func TestEndingsTell(t *testing.T) {
 		user := newID()
 		tokens := []string{issue(user, newID()), issue(user, newID())}
 		spared := issue(newID(), newID())
-		require.NoError(t, one.TellUser(t.Context(), user))
+		require.NoError(t, one.RevokeUser(t.Context(), user))
 		for _, token := range tokens {
 			require.True(t, one.refuses(token), "at once")
 			other.comesToRefuse(token)
@@ -145,7 +146,7 @@ func TestEndingsWithoutRedis(t *testing.T) {
 	require.False(t, other.refuses(token))
 
 	execute(t, pool, revokeSQL, [16]byte(session))
-	require.Error(t, one.TellSession(t.Context(), session))
+	require.Error(t, one.RevokeSession(t.Context(), session))
 	require.True(t, one.refuses(token), "here it is known all the same")
 	other.comesToRefuse(token)
 	require.Equal(t, session, <-other.closedSession)
@@ -207,8 +208,8 @@ func TestEndingsLoad(t *testing.T) {
 	t.Run("forgets what no token is left of", func(t *testing.T) {
 		node := newEnder(t, rdb, pool, time.Hour)
 		session, user := newID(), newID()
-		require.NoError(t, node.TellSession(t.Context(), session))
-		require.NoError(t, node.TellUser(t.Context(), user))
+		require.NoError(t, node.RevokeSession(t.Context(), session))
+		require.NoError(t, node.RevokeUser(t.Context(), user))
 		known := func() [2]auth.Ending {
 			require.NoError(t, node.Load(t.Context()))
 			return [2]auth.Ending{node.tokens.Ended(auth.Claims{SessionID: session}), node.tokens.Ended(auth.Claims{UserID: user})}
@@ -224,7 +225,7 @@ func TestEndingsLoad(t *testing.T) {
 		defer tx.Rollback(t.Context())
 		_, err = tx.Exec(t.Context(), `SET LOCAL enable_seqscan = off`)
 		require.NoError(t, err)
-		rows, err := tx.Query(t.Context(), `EXPLAIN `+auth.EndedSQL, time.Now(), 20*time.Minute)
+		rows, err := tx.Query(t.Context(), `EXPLAIN `+identity.RevokedSQL, time.Now(), 20*time.Minute)
 		require.NoError(t, err)
 		defer rows.Close()
 		var plan string

@@ -9,10 +9,10 @@ import (
 	"ping/internal/eventlog"
 )
 
-// directs knows the two users of direct conversations, which never change, so
-// that a message into a group costs no look-up and one into a direct
-// conversation only that of the block.
-type directs struct {
+// blockChecker remembers the two users of direct conversations, who never change.
+// So a message to a group costs no look-up, and a message to a direct conversation
+// costs only that of the block.
+type blockChecker struct {
 	log   *eventlog.Log
 	pairs *lru.Cache[domain.ID, [2]domain.ID] // zero for a group
 }
@@ -20,17 +20,17 @@ type directs struct {
 // knownPairs bounds the conversations whose users are remembered: about 8 MB.
 const knownPairs = 50_000
 
-func newDirects(log *eventlog.Log) *directs {
+func newBlockChecker(log *eventlog.Log) *blockChecker {
 	pairs, err := lru.New[domain.ID, [2]domain.ID](knownPairs)
 	if err != nil {
 		panic(err) // its size is positive
 	}
-	return &directs{log: log, pairs: pairs}
+	return &blockChecker{log: log, pairs: pairs}
 }
 
 // blocked reports whether the conversation is a direct one in which a member has
 // blocked the other.
-func (d *directs) blocked(ctx context.Context, conversation, user domain.ID) (bool, error) {
+func (d *blockChecker) blocked(ctx context.Context, conversation, user domain.ID) (bool, error) {
 	pair, ok := d.pairs.Get(conversation)
 	if !ok {
 		var err error
@@ -45,16 +45,17 @@ func (d *directs) blocked(ctx context.Context, conversation, user domain.ID) (bo
 	case pair == [2]domain.ID{}:
 		return false, nil
 	case pair[0] != user && pair[1] != user:
-		// An id of a direct conversation can be guessed from its users'. That it
-		// is there must not show by being quicker than when it is not.
+		// The id of a direct conversation can be guessed from those of its users.
+		// The time of the answer must not show whether it exists.
 		_, _, err := d.read(ctx, conversation)
 		return false, err
 	}
 	return d.log.Blocked(ctx, pair[0], pair[1])
 }
 
-// read reads who a conversation began with; ok is false while there is none.
-func (d *directs) read(ctx context.Context, conversation domain.ID) (pair [2]domain.ID, ok bool, err error) {
+// read returns the users with whom a conversation was created; ok is false when
+// there is none.
+func (d *blockChecker) read(ctx context.Context, conversation domain.ID) (pair [2]domain.ID, ok bool, err error) {
 	events, err := d.log.ReadStream(ctx, conversation, 0, 3)
 	if err != nil || len(events) == 0 || events[0].Type != (domain.ConversationCreated{}).Type() {
 		return pair, false, err

@@ -12,13 +12,14 @@ import (
 
 	"ping/domain"
 	"ping/internal/auth"
+	"ping/internal/identity"
 	"ping/internal/testkit"
 	"ping/realtime/protocol"
 )
 
-// endings are what a node is told of what has ended.
-func (n *node) endings() *auth.Endings {
-	return auth.NewEndings(testkit.Redis(n.t), n.pool, n.tokens, n.hub.CloseSession, n.hub.CloseUser, auth.Config{}, testkit.Logger(n.t))
+// revocations are what a node is told of what has ended.
+func (n *node) revocations() *auth.Revocations {
+	return auth.NewRevocations(testkit.Redis(n.t), identity.NewStore(n.pool).Revoked, n.tokens, n.hub.CloseSession, n.hub.CloseUser, auth.Config{}, testkit.Logger(n.t))
 }
 
 // ending is one way for a stream to have to end.
@@ -29,8 +30,8 @@ type ending struct {
 }
 
 func (n *node) everyEnding() []ending {
-	endings := n.endings()
-	return []ending{{"session", endings.TellSession, protocol.CloseLoggedOut}, {"user", endings.TellUser, protocol.CloseErased}}
+	revocations := n.revocations()
+	return []ending{{"session", revocations.RevokeSession, protocol.CloseLoggedOut}, {"user", revocations.RevokeUser, protocol.CloseErased}}
 }
 
 // ticketed dials with a ticket instead of a token.
@@ -41,8 +42,8 @@ func (n *node) ticketed(claims auth.Claims) (*websocket.Conn, *http.Response, er
 	return websocket.Dial(waitAtMost(n.t), n.url+"?resume=0&ticket="+ticket, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
 }
 
-// TestEndings: the tests' sessions have the id of their user.
-func TestEndings(t *testing.T) {
+// TestRevocations: the tests' sessions have the id of their user.
+func TestRevocations(t *testing.T) {
 	w := newWorld(t)
 	n := w.start(Config{})
 	for _, ends := range n.everyEnding() {

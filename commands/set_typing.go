@@ -19,16 +19,16 @@ type typeInput struct {
 // has no stream.
 func (c *commands) typing(ctx context.Context, in *typeInput) (*struct{}, error) {
 	user := web.CallerFrom(ctx).UserID
-	blocked, err := c.directs.blocked(ctx, in.ConversationID, user)
+	blocked, err := c.blocks.blocked(ctx, in.ConversationID, user)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := c.check(ctx, in.ConversationID, func(conversation *domain.Conversation) error { return conversation.Typing(user, blocked) }); err != nil {
 		return nil, err
 	}
-	except, err := c.log.BlockedBy(ctx, user)
+	except, err := c.Log.BlockedBy(ctx, user)
 	if err == nil {
-		err = c.ephemeral.Typing(ctx, in.ConversationID, user, in.Body.On, except[user])
+		err = c.Ephemeral.Typing(ctx, in.ConversationID, user, in.Body.On, except[user])
 	}
 	return nil, err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // waiting returns how many markers wait for the window that is open.
-func (g *markerGate) waiting(key markerKey) int {
+func (g *readMarkerDebounce) waiting(key markerKey) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if w := g.open[key]; w != nil {
@@ -25,7 +25,7 @@ func (g *markerGate) waiting(key markerKey) int {
 // gateTest plays clients of a gate. It writes as advanceRead does: what is not
 // beyond the last marker changes nothing.
 type gateTest struct {
-	*markerGate
+	*readMarkerDebounce
 	t       *testing.T
 	mu      sync.Mutex
 	written []int64
@@ -35,12 +35,12 @@ type gateTest struct {
 var someone = markerKey{domain.ID{1}, domain.ID{2}}
 
 func newGateTest(t *testing.T, interval time.Duration) *gateTest {
-	g := &gateTest{markerGate: newMarkerGate(interval), t: t}
+	g := &gateTest{readMarkerDebounce: newReadMarkerDebounce(interval), t: t}
 	t.Cleanup(func() {
 		g.wg.Wait()
 		require.Eventually(t, func() bool {
-			g.markerGate.mu.Lock()
-			defer g.markerGate.mu.Unlock()
+			g.readMarkerDebounce.mu.Lock()
+			defer g.readMarkerDebounce.mu.Unlock()
 			return len(g.open) == 0
 		}, 10*time.Second, time.Millisecond, "a window is left open")
 	})
@@ -49,7 +49,7 @@ func newGateTest(t *testing.T, interval time.Duration) *gateTest {
 
 // mark leaves a marker; an error is that of a client who has gone.
 func (g *gateTest) mark(ctx context.Context, seq int64) error {
-	done, err := g.pass(ctx, someone, seq)
+	done, err := g.wait(ctx, someone, seq)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func TestMarkerGate(t *testing.T) {
 		g := newGateTest(t, interval)
 		require.NoError(t, g.mark(t.Context(), 1))
 		g.wg.Go(func() {
-			done, err := g.pass(t.Context(), someone, 99)
+			done, err := g.wait(t.Context(), someone, 99)
 			if err == nil {
 				done() // without having written
 			}
@@ -130,7 +130,7 @@ func TestMarkerGate(t *testing.T) {
 		leading.Add(1)
 		hold, follower := make(chan struct{}), make(chan error, 1)
 		g.wg.Go(func() {
-			done, err := g.pass(t.Context(), someone, 9)
+			done, err := g.wait(t.Context(), someone, 9)
 			leading.Done()
 			<-hold
 			if err == nil {
@@ -147,11 +147,11 @@ func TestMarkerGate(t *testing.T) {
 		close(hold)
 	})
 	t.Run("others are not kept waiting", func(t *testing.T) {
-		g := newMarkerGate(time.Hour)
+		g := newReadMarkerDebounce(time.Hour)
 		for i := range byte(20) {
-			_, err := g.pass(t.Context(), markerKey{domain.ID{1}, domain.ID{i}}, 1)
+			_, err := g.wait(t.Context(), markerKey{domain.ID{1}, domain.ID{i}}, 1)
 			require.NoError(t, err)
-			_, err = g.pass(t.Context(), markerKey{domain.ID{2, i}, domain.ID{2}}, 1)
+			_, err = g.wait(t.Context(), markerKey{domain.ID{2, i}, domain.ID{2}}, 1)
 			require.NoError(t, err)
 		}
 	})
