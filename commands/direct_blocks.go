@@ -53,7 +53,7 @@ func (d *blockChecker) blocked(ctx context.Context, conversation, user domain.ID
 	return d.log.Blocked(ctx, pair[0], pair[1])
 }
 
-// read returns the users with whom a conversation was created; ok is false when
+// read returns the users that a conversation was created with; ok is false when
 // there is none.
 func (d *blockChecker) read(ctx context.Context, conversation domain.ID) (pair [2]domain.ID, ok bool, err error) {
 	events, err := d.log.ReadStream(ctx, conversation, 0, 3)
