@@ -44,8 +44,8 @@ type Hub struct {
 	pacer       *pacer
 	admission   *admission
 	memberships *membershipLoader
-	reads       *semaphore.Weighted // bounds the concurrent reads of the log by sockets that start
-	ready       chan struct{}       // closed when the partitions have caught up
+	reader      *logReader
+	ready       chan struct{} // closed when the partitions have caught up
 	background  context.Context
 	stop        context.CancelFunc
 
@@ -67,7 +67,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, store *ephe
 		registry:    newRegistry(),
 		admission:   newAdmission(cfg),
 		memberships: newMembershipLoader(pool, log),
-		reads:       semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0))),
+		reader:      &logReader{log, semaphore.NewWeighted(int64(2 * runtime.GOMAXPROCS(0)))},
 		pacer:       newPacer(),
 		ready:       make(chan struct{}),
 		left:        make(chan struct{}, 1),

@@ -21,7 +21,7 @@ func TestNodeBehindOrClientAhead(t *testing.T) {
 		ends := make([]int64, len(from))
 		ends[0] = end
 		require.NoError(t, n.hub.admission.acquire(t.Context()))
-		u := &startup{hub: n.hub, from: from, known: &memberships{positions: make([]int64, len(from)), ends: ends}}
+		u := &startup{hub: n.hub, sender: &pacedSender{admission: n.hub.admission}, replay: &replay{from: from}, known: &memberships{positions: make([]int64, len(from)), ends: ends}}
 		require.ErrorIs(t, u.wait(t.Context(), over, p), want)
 		n.hub.admission.release()
 	}

@@ -9,30 +9,39 @@ import (
 	"ping/internal/transport"
 )
 
-// replay sends what the client may see between its positions and the cut-off. Events
-// of a partition are sent in the order of their positions, across conversations: so
-// a client can always resume from the last position of a partition that it received.
-func (u *startup) replay(ctx context.Context, sources []source) error {
-	moved, err := u.behind(ctx, sources)
+// replay sends the events that one socket has missed.
+type replay struct {
+	hub      *Hub
+	user     domain.ID
+	sender   *pacedSender
+	from     []int64 // the client's position per partition; nil when it has none
+	replayed int     // events
+}
+
+// run sends what the client may see between its positions and the cut-off. Events of
+// a partition are sent in the order of their positions, across conversations: so a
+// client can always resume from the last position of a partition that it received.
+func (r *replay) run(ctx context.Context, sources []source, cut []int64) error {
+	moved, err := r.behind(ctx, sources, cut)
 	if err != nil {
 		return err
 	}
 	var out []byte
-	cursors := make([][]*cursor, len(u.hub.partitions))
+	cursors := make([][]*cursor, len(r.hub.partitions))
 	for _, st := range moved {
 		if st.seen >= st.head {
 			continue
 		}
-		spans, err := u.completeSpans(ctx, st)
+		spans, err := r.completeSpans(ctx, st)
 		if err != nil {
 			return err
 		}
 		for _, part := range spans.clip(st.seen, st.head) {
-			if part.to-part.from >= int64(u.hub.cfg.MaxReplay) {
+			if part.to-part.from >= int64(r.hub.cfg.MaxReplay) {
 				// Before the events of its partition: a client that is disconnected
 				// among those and resumes from them has received the gap.
-				u.hub.metrics.gaps.Inc()
-				if out, err = u.flushIfLarge(ctx, append(out, st.gap(part)...)); err != nil {
+				r.hub.metrics.gaps.Inc()
+				if out, err = r.sender.flushIfLarge(ctx, append(out, st.gap(part)...)); err != nil {
 					return err
 				}
 				continue
@@ -40,11 +49,11 @@ func (u *startup) replay(ctx context.Context, sources []source) error {
 			cursors[st.partition] = append(cursors[st.partition], st.cursor(part))
 		}
 	}
-	if err := u.flush(ctx, out); err != nil {
+	if err := r.sender.flush(ctx, out); err != nil {
 		return err
 	}
 	for _, of := range cursors {
-		if err := u.merge(ctx, of); err != nil {
+		if err := r.merge(ctx, of); err != nil {
 			return err
 		}
 	}
@@ -55,47 +64,37 @@ func (u *startup) replay(ctx context.Context, sources []source) error {
 // and notes the client's version of each. Sources whose last event the client has
 // received, which are most, need no look-up. After a short disconnect, memory has
 // the missed events, so that many clients that reconnect at once do not read the log.
-func (u *startup) behind(ctx context.Context, sources []source) ([]*source, error) {
+func (r *replay) behind(ctx context.Context, sources []source, cut []int64) ([]*source, error) {
 	var moved []*source
 	for i := range sources {
 		st := &sources[i]
-		if st.head > 0 && (st.tip.position > u.from[st.partition] || st.head > st.tip.version) {
+		if st.head > 0 && (st.tip.position > r.from[st.partition] || st.head > st.tip.version) {
 			st.seen = st.head
 			moved = append(moved, st)
 		}
 	}
-	asked := u.recent(moved, u.from, func(st *source, e *eventlog.Event) {
+	asked := r.hub.reader.recent(moved, r.from, cut, func(st *source, e *eventlog.Event) {
 		if st.recent == nil {
 			st.seen = e.Version - 1
 		}
 		st.recent = append(st.recent, e)
 	})
-	seen, err := u.versionsAt(ctx, asked, u.from)
+	seen, err := r.hub.reader.versionsAt(ctx, asked, r.from)
 	for i, version := range seen {
 		asked[i].seen = version
 	}
 	return moved, err
 }
 
-// read does one read of the log. Reads are bounded, so that most connections to the
-// database are left to commands.
-func (u *startup) read(ctx context.Context, do func() error) error {
-	if err := u.hub.reads.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	defer u.hub.reads.Release(1)
-	return do()
-}
-
 // completeSpans adds spans before the first known one, as far as they reach beyond
 // what the client has received.
-func (u *startup) completeSpans(ctx context.Context, st *source) (membership, error) {
+func (r *replay) completeSpans(ctx context.Context, st *source) (membership, error) {
 	first := st.spans[0].from
 	var earlier membership
 	for after := st.seen; after+1 < first; {
 		var events []*eventlog.Event
-		err := u.read(ctx, func() (err error) {
-			events, err = u.hub.log.ReadDecisive(ctx, st.id, after, replayPage)
+		err := r.hub.reader.read(ctx, func() (err error) {
+			events, err = r.hub.log.ReadDecisive(ctx, st.id, after, replayPage)
 			return err
 		})
 		if err != nil {
@@ -103,8 +102,8 @@ func (u *startup) completeSpans(ctx context.Context, st *source) (membership, er
 		}
 		for _, e := range events {
 			after = e.Version
-			c, ok := changeOf(e, u.hub.logger)
-			if !ok || c.user != u.socket.user || e.Version >= first {
+			c, ok := changeOf(e, r.hub.logger)
+			if !ok || c.user != r.user || e.Version >= first {
 				continue
 			}
 			if c.is != added && len(earlier) == 0 {
@@ -136,13 +135,13 @@ func (st *source) cursor(part span) *cursor {
 }
 
 // fill reads the next page when the last one is used up.
-func (c *cursor) fill(ctx context.Context, u *startup, size int) error {
+func (c *cursor) fill(ctx context.Context, r *logReader, size int) error {
 	if len(c.page) > 0 || c.after >= c.upTo {
 		return nil
 	}
 	var page []*eventlog.Event
-	err := u.read(ctx, func() (err error) {
-		page, err = u.hub.log.ReadStream(ctx, c.stream, c.after, int(min(int64(size), c.upTo-c.after)))
+	err := r.read(ctx, func() (err error) {
+		page, err = r.log.ReadStream(ctx, c.stream, c.after, int(min(int64(size), c.upTo-c.after)))
 		return err
 	})
 	if err != nil {
@@ -170,7 +169,7 @@ func (c *cursors) Pop() any {
 }
 
 // merge sends the events of all cursors in the order of their positions.
-func (u *startup) merge(ctx context.Context, of cursors) error {
+func (r *replay) merge(ctx context.Context, of cursors) error {
 	if len(of) == 0 {
 		return nil
 	}
@@ -178,7 +177,7 @@ func (u *startup) merge(ctx context.Context, of cursors) error {
 	size := max(replayPage/len(of), 8)
 	merged := of[:0]
 	for _, c := range of {
-		if err := c.fill(ctx, u, size); err != nil {
+		if err := c.fill(ctx, r.hub.reader, size); err != nil {
 			return err
 		}
 		if len(c.page) > 0 {
@@ -190,14 +189,14 @@ func (u *startup) merge(ctx context.Context, of cursors) error {
 	for len(merged) > 0 {
 		c := merged[0]
 		out = transport.AppendText(out, c.page[0].Frame)
-		u.replayed++
-		u.hub.metrics.replayed.Inc()
+		r.replayed++
+		r.hub.metrics.replayed.Inc()
 		c.page = c.page[1:]
 		var err error
-		if out, err = u.flushIfLarge(ctx, out); err != nil {
+		if out, err = r.sender.flushIfLarge(ctx, out); err != nil {
 			return err
 		}
-		if err := c.fill(ctx, u, size); err != nil {
+		if err := c.fill(ctx, r.hub.reader, size); err != nil {
 			return err
 		}
 		if len(c.page) == 0 {
@@ -206,27 +205,5 @@ func (u *startup) merge(ctx context.Context, of cursors) error {
 			heap.Fix(&merged, 0)
 		}
 	}
-	return u.flush(ctx, out)
-}
-
-// flushIfLarge sends the collected bytes if they are many, and returns what is not sent.
-func (u *startup) flushIfLarge(ctx context.Context, out []byte) ([]byte, error) {
-	if len(out) < sendSize {
-		return out, nil
-	}
-	return out[:0], u.flush(ctx, out)
-}
-
-// flush sends the collected bytes and waits until the client has taken most of them.
-func (u *startup) flush(ctx context.Context, out []byte) error {
-	if len(out) > 0 {
-		u.socket.conn.Send(out)
-	}
-	switch eased, ending := u.socket.conn.BelowLowWater(); {
-	case ending:
-		return context.Canceled // the client is gone
-	case eased:
-		return ctx.Err()
-	}
-	return u.yieldSlot(func() error { return u.socket.conn.WaitBelowLowWater(ctx) })
+	return r.sender.flush(ctx, out)
 }

@@ -3,7 +3,6 @@ package realtime
 import (
 	"context"
 
-	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/realtime/protocol"
 )
@@ -32,8 +31,8 @@ func (u *startup) setHeads(ctx context.Context, sources []source) error {
 			grown = append(grown, st)
 		}
 	}
-	asked = append(asked, u.recent(grown, u.known.ends, func(st *source, e *eventlog.Event) { st.head = e.Version })...)
-	heads, err := u.versionsAt(ctx, asked, u.cut)
+	asked = append(asked, u.reader.recent(grown, u.known.ends, u.cut, func(st *source, e *eventlog.Event) { st.head = e.Version })...)
+	heads, err := u.reader.versionsAt(ctx, asked, u.cut)
 	if err != nil {
 		return err
 	}
@@ -41,51 +40,6 @@ func (u *startup) setHeads(ctx context.Context, sources []source) error {
 		st.head = heads[i]
 	}
 	return nil
-}
-
-// recent calls each with the events of the sources between the given positions and
-// the cut-off, oldest first. It returns the sources in partitions of which memory does
-// not have all of these.
-func (u *startup) recent(sources []*source, after []int64, each func(*source, *eventlog.Event)) (others []*source) {
-	if len(sources) == 0 {
-		return nil
-	}
-	byID := make(map[domain.ID]*source, len(sources))
-	held := make(map[int]bool, len(u.cut))
-	for _, st := range sources {
-		byID[st.id], held[st.partition] = st, false
-	}
-	for p := range held {
-		var events []*eventlog.Event
-		events, held[p] = u.hub.log.Recent(p, after[p], u.cut[p])
-		for _, e := range events {
-			if st := byID[e.Stream]; st != nil {
-				each(st, e)
-			}
-		}
-	}
-	for _, st := range sources {
-		if !held[st.partition] {
-			others = append(others, st)
-		}
-	}
-	return others
-}
-
-// versionsAt returns the version of each source at a position.
-func (u *startup) versionsAt(ctx context.Context, sources []*source, positions []int64) (versions []int64, err error) {
-	if len(sources) == 0 {
-		return nil, nil
-	}
-	ids := make([]domain.ID, len(sources))
-	for i, st := range sources {
-		ids[i] = st.id
-	}
-	err = u.read(ctx, func() error {
-		versions, err = u.hub.log.VersionsAt(ctx, ids, positions)
-		return err
-	})
-	return versions, err
 }
 
 func (st *source) gap(part span) []byte {

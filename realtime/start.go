@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"ping/realtime/protocol"
 	"time"
+
+	"ping/realtime/protocol"
 )
 
 // errAhead says that a client knows a position that the log does not have.
@@ -27,7 +28,7 @@ func (s *socket) startUp(ctx context.Context, resume *protocol.ClientFrame) erro
 		return err
 	}
 	defer s.hub.admission.release()
-	u := &startup{socket: s, hub: s.hub}
+	u := newStartup(s)
 	if resume != nil {
 		u.resume(resume)
 	}
@@ -35,7 +36,7 @@ func (s *socket) startUp(ctx context.Context, resume *protocol.ClientFrame) erro
 		err := u.syncOnce(ctx)
 		if err == nil {
 			u.hub.at(stepReplayed)
-			err = u.flush(ctx, nil)
+			err = u.sender.flush(ctx, nil)
 		}
 		switch {
 		case errors.Is(err, errAhead):
@@ -46,7 +47,7 @@ func (s *socket) startUp(ctx context.Context, resume *protocol.ClientFrame) erro
 			s.hub.metrics.startSeconds.Observe(time.Since(began).Seconds())
 			return nil
 		default:
-			u.from = u.cut
+			u.replay.from = u.cut
 		}
 	}
 }
@@ -71,13 +72,22 @@ func (h *Hub) at(reached step) {
 type startup struct {
 	socket   *socket
 	hub      *Hub
-	from     []int64 // the client's position per partition; nil without a resume
+	reader   *logReader
+	sender   *pacedSender
+	replay   *replay // its from is the client's position per partition; nil without a resume
 	cut      []int64 // the cut-off of the present round
 	known    *memberships
 	resuming bool // `resumed` follows the replay
 	missing  bool // the client's positions are invalid: everything is a gap
 	greeted  bool // ready was sent
-	replayed int
+}
+
+func newStartup(s *socket) *startup {
+	sender := &pacedSender{conn: s.conn, admission: s.hub.admission}
+	return &startup{
+		socket: s, hub: s.hub, reader: s.hub.reader, sender: sender,
+		replay: &replay{hub: s.hub, user: s.user, sender: sender},
+	}
 }
 
 // resume takes the positions of the client's first frame.
@@ -95,13 +105,13 @@ func (u *startup) resume(frame *protocol.ClientFrame) {
 		u.resetPositions(protocol.ErrResumeInvalid)
 		return
 	}
-	u.from = from
+	u.replay.from = from
 }
 
 // resetPositions drops the client's positions and sends the reason.
 func (u *startup) resetPositions(why protocol.Refusal) {
 	u.socket.answer(why, "")
-	u.from, u.missing = nil, true
+	u.replay.from, u.missing = nil, true
 }
 
 // resumed makes the frame that ends a replay.
@@ -109,7 +119,7 @@ func (u *startup) resumed() []byte {
 	if !u.resuming {
 		return nil
 	}
-	return message(protocol.ResumedFrame{Type: "resumed", Replayed: u.replayed, At: atStrings(u.cut)})
+	return message(protocol.ResumedFrame{Type: "resumed", Replayed: u.replay.replayed, At: atStrings(u.cut)})
 }
 
 // syncOnce attaches and replays up to the cut-off.
@@ -130,10 +140,10 @@ func (u *startup) syncOnce(ctx context.Context) error {
 	case u.missing:
 		u.missing = false
 		return u.sendGaps(ctx, sources)
-	case u.from == nil:
+	case u.replay.from == nil:
 		return nil
 	}
-	return u.replay(ctx, sources)
+	return u.replay.run(ctx, sources, u.cut)
 }
 
 // subscribe attaches the socket to all partitions, in the rooms of its user's present
@@ -169,10 +179,10 @@ func (u *startup) wait(ctx, bounded context.Context, p *partition) error {
 	if u.reach(bounded, p, u.known.positions[p.id]) != nil {
 		return cmp.Or(ctx.Err(), errBehind)
 	}
-	if u.from == nil || u.reach(bounded, p, u.from[p.id]) == nil {
+	if u.replay.from == nil || u.reach(bounded, p, u.replay.from[p.id]) == nil {
 		return nil
 	}
-	if u.from[p.id] <= u.known.ends[p.id] {
+	if u.replay.from[p.id] <= u.known.ends[p.id] {
 		return cmp.Or(ctx.Err(), errBehind) // this node lags
 	}
 	return cmp.Or(ctx.Err(), errAhead)
@@ -184,14 +194,7 @@ func (u *startup) reach(ctx context.Context, p *partition, wanted int64) error {
 	if p.at() >= wanted {
 		return nil
 	}
-	return u.yieldSlot(func() error { return p.reach(ctx, wanted) })
-}
-
-// yieldSlot waits and yields its slot to other sockets meanwhile.
-func (u *startup) yieldSlot(wait func() error) error {
-	u.hub.admission.release()
-	defer u.hub.admission.reacquire() // in any case, since startUp releases it
-	return wait()
+	return u.sender.yieldSlot(func() error { return p.reach(ctx, wanted) })
 }
 
 // attach attaches to one partition. If the partition does not remember all changes
@@ -215,7 +218,7 @@ func (u *startup) replayMemberships(ctx context.Context, p *partition, upTo int6
 	for u.known.positions[p.id] < upTo {
 		events, err := tail.Next(ctx)
 		if err != nil {
-			return fmt.Errorf("scan memberships: %w", err)
+			return fmt.Errorf("replay memberships: %w", err)
 		}
 		for _, e := range events {
 			if e.Position > upTo {
@@ -240,34 +243,34 @@ func (u *startup) ready(sources []source) []byte {
 	return message(frame)
 }
 
-// stands returns where the client stands when it is greeted. One whose positions
-// are void has seen nothing until the gaps have told it so: if it is cut before
-// that, it resumes from there.
+// clientPositions returns the positions for `ready`. A client whose positions are
+// invalid starts at zero until it has received the gaps: if it is disconnected before,
+// it resumes from there.
 func (u *startup) clientPositions() []int64 {
 	switch {
 	case u.missing:
 		return make([]int64, len(u.cut))
-	case u.from != nil:
-		return u.from
+	case u.replay.from != nil:
+		return u.replay.from
 	}
 	return u.cut
 }
 
-// tellMissing tells that everything up to the cut-off may be new.
+// sendGaps reports everything up to the cut-off as a gap.
 func (u *startup) sendGaps(ctx context.Context, sources []source) error {
 	var out []byte
 	for i := range sources {
 		st := &sources[i]
-		spans, err := u.completeSpans(ctx, st)
+		spans, err := u.replay.completeSpans(ctx, st)
 		if err != nil {
 			return err
 		}
 		for _, part := range spans.clip(0, st.head) {
 			u.hub.metrics.gaps.Inc()
-			if out, err = u.flushIfLarge(ctx, append(out, st.gap(part)...)); err != nil {
+			if out, err = u.sender.flushIfLarge(ctx, append(out, st.gap(part)...)); err != nil {
 				return err
 			}
 		}
 	}
-	return u.flush(ctx, out)
+	return u.sender.flush(ctx, out)
 }

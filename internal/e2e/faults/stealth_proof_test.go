@@ -193,7 +193,7 @@ func (p *proof) withoutRedis(marker string) {
 	for range 3 {
 		p.stealth(p.ada, p.group, "lost "+marker, http.StatusServiceUnavailable, 60, "lost")
 	}
-	lines := p.log.Since(before, "stealth messages, typing and presence are away")
+	lines := p.log.Since(before, "stealth messages, typing and presence are unavailable")
 	require.LessOrEqual(t, len(lines), len(p.bases), "once a node")
 	require.NotEmpty(t, lines)
 	p.startRedis()
