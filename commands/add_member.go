@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/internal/web"
@@ -24,8 +26,13 @@ type memberOutput struct {
 	Body web.Member
 }
 
+func addMemberOperation() huma.Operation {
+	return reaching(http.MethodPost, conversationPath+"/members", "add-member", "Add a member", http.StatusCreated, "members",
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrUserNotFound, domain.ErrRoleInvalid)
+}
+
 // addMember makes a user a member: 201, or 200 with the present role of a member.
-func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOutput, error) {
+func (c *members) addMember(ctx context.Context, in *addMemberInput) (*memberOutput, error) {
 	add := domain.AddMember{Actor: web.CallerFrom(ctx).UserID, UserID: in.Body.UserID, Role: domain.RoleMember}
 	if in.Body.Role != nil {
 		add.Role = *in.Body.Role
@@ -66,7 +73,7 @@ func (c *commands) addMember(ctx context.Context, in *addMemberInput) (*memberOu
 }
 
 // roleOf returns a member's role; ErrUserNotFound when the user is not a member.
-func (c *commands) roleOf(ctx context.Context, conversation, user domain.ID) (domain.Role, error) {
+func (c *core) roleOf(ctx context.Context, conversation, user domain.ID) (domain.Role, error) {
 	role, _, err := eventlog.Inspect(ctx, c.Log, eventlog.Conversations, conversation,
 		func(state *domain.Conversation) domain.Role { return state.Members[user].Role })
 	if err == nil && role == domain.NoRole {

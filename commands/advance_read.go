@@ -2,6 +2,9 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/web"
@@ -22,8 +25,13 @@ type advanceReadOutput struct {
 	}
 }
 
+func advanceReadOperation() huma.Operation {
+	return reaching(http.MethodPut, conversationPath+"/read", "advance-read", "Mark as read", http.StatusOK, "conversations",
+		domain.ErrConversationNotFound, domain.ErrSeqInvalid)
+}
+
 // advanceRead marks a conversation as read up to a seq.
-func (c *commands) advanceRead(ctx context.Context, in *advanceReadInput) (*advanceReadOutput, error) {
+func (c *conversations) advanceRead(ctx context.Context, in *advanceReadInput) (*advanceReadOutput, error) {
 	read := domain.AdvanceRead{Actor: web.CallerFrom(ctx).UserID, Seq: in.Body.Seq}
 	done, err := c.markers.wait(ctx, markerKey{in.ConversationID, read.Actor}, read.Seq)
 	if err != nil {
@@ -36,7 +44,7 @@ func (c *commands) advanceRead(ctx context.Context, in *advanceReadInput) (*adva
 	return c.mark(ctx, in, read)
 }
 
-func (c *commands) mark(ctx context.Context, in *advanceReadInput, read domain.AdvanceRead) (*advanceReadOutput, error) {
+func (c *conversations) mark(ctx context.Context, in *advanceReadInput, read domain.AdvanceRead) (*advanceReadOutput, error) {
 	cmd := command(in.ConversationID, read.Actor, in.Key, in.Request())
 	cmd.SkipReceipt = true // most markers of one who scrolls change nothing
 	done, err := c.decide(ctx, cmd,

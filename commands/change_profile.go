@@ -2,6 +2,9 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/eventlog"
@@ -23,8 +26,13 @@ type userOutput struct {
 	Body web.User
 }
 
+func changeProfileOperation() huma.Operation {
+	return reaching(http.MethodPatch, "/v1/users/me", "change-profile", "Change my profile", http.StatusOK, "users",
+		domain.ErrNameInvalid, domain.ErrHandleInvalid, domain.ErrHandleTaken, domain.ErrBioInvalid, domain.ErrAvatarInvalid, domain.ErrUserNotFound)
+}
+
 // changeProfile changes what others see of the caller.
-func (c *commands) changeProfile(ctx context.Context, in *changeProfileInput) (*userOutput, error) {
+func (c *accounts) changeProfile(ctx context.Context, in *changeProfileInput) (*userOutput, error) {
 	user := web.CallerFrom(ctx).UserID
 	change, err := domain.ChangeProfile{
 		DisplayName: in.Body.DisplayName, Handle: in.Body.Handle, Bio: in.Body.Bio, AvatarURL: in.Body.AvatarURL,

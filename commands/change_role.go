@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ping/domain"
 	"ping/internal/web"
 )
@@ -17,8 +19,13 @@ type changeRoleInput struct {
 	}
 }
 
+func changeRoleOperation() huma.Operation {
+	return reaching(http.MethodPatch, conversationPath+"/members/{user_id}", "change-role", "Change a member's role", http.StatusOK, "members",
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrMemberNotFound, domain.ErrRoleInvalid, domain.ErrLastOwner)
+}
+
 // changeRole gives a member another role.
-func (c *commands) changeRole(ctx context.Context, in *changeRoleInput) (*memberOutput, error) {
+func (c *members) changeRole(ctx context.Context, in *changeRoleInput) (*memberOutput, error) {
 	change := domain.ChangeRole{Actor: web.CallerFrom(ctx).UserID, UserID: in.UserID, Role: in.Body.Role}
 	done, err := c.decide(ctx, command(in.ConversationID, change.Actor, in.Key, in.Request()),
 		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {

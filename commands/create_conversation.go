@@ -5,7 +5,10 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ping/domain"
+	"ping/internal/checkpoint"
 	"ping/internal/eventlog"
 	"ping/internal/web"
 )
@@ -25,9 +28,14 @@ type conversationOutput struct {
 	Body web.Conversation
 }
 
+func createConversationOperation() huma.Operation {
+	return reaching(http.MethodPost, "/v1/conversations", "create-conversation", "Create a conversation", http.StatusCreated, "conversations",
+		domain.ErrUserNotFound, domain.ErrDirectWithSelf, domain.ErrDirectNeedsOne, domain.ErrConversationKind, domain.ErrNameInvalid, domain.ErrNameOnDirect, domain.ErrTooManyMembers, domain.ErrBlocked, checkpoint.ErrBehind)
+}
+
 // createConversation begins a conversation, or finds the direct one that two
 // users have.
-func (c *commands) createConversation(ctx context.Context, in *createConversationInput) (*conversationOutput, error) {
+func (c *conversations) createConversation(ctx context.Context, in *createConversationInput) (*conversationOutput, error) {
 	create := domain.CreateConversation{
 		Actor: web.CallerFrom(ctx).UserID, Kind: in.Body.Kind, Name: in.Body.Name, Members: in.Body.Members,
 	}
@@ -71,7 +79,7 @@ func (c *commands) createConversation(ctx context.Context, in *createConversatio
 
 // reserveKey refuses a key that the caller has used for another creation. Creations
 // are in different streams, so the caller's own stream stores the request.
-func (c *commands) reserveKey(ctx context.Context, user domain.ID, key string, request [][]byte) error {
+func (c *conversations) reserveKey(ctx context.Context, user domain.ID, key string, request [][]byte) error {
 	if key == "" {
 		return nil
 	}
@@ -123,7 +131,7 @@ func createdConversation(creator domain.ID, done eventlog.Result) (web.Conversat
 	return conversation, nil
 }
 
-func (c *commands) existingConversation(ctx context.Context, user, id domain.ID, done eventlog.Result) (*conversationOutput, error) {
+func (c *conversations) existingConversation(ctx context.Context, user, id domain.ID, done eventlog.Result) (*conversationOutput, error) {
 	conversation, err := c.Reads.Conversation(ctx, user, id, done.At)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,9 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/web"
@@ -12,8 +15,13 @@ type deleteMessageInput struct {
 	MessagePath
 }
 
+func deleteMessageOperation() huma.Operation {
+	return reaching(http.MethodDelete, messagePath, "delete-message", "Delete a message", http.StatusNoContent, "messages",
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrMessageNotFound)
+}
+
 // deleteMessage makes a message a tombstone. It succeeds when it was one.
-func (c *commands) deleteMessage(ctx context.Context, in *deleteMessageInput) (*writtenOutput, error) {
+func (c *messages) deleteMessage(ctx context.Context, in *deleteMessageInput) (*writtenOutput, error) {
 	remove := domain.DeleteMessage{Actor: web.CallerFrom(ctx).UserID}
 	var err error
 	if remove.Message, err = c.Log.Message(ctx, in.ConversationID, in.MessageID); err != nil {

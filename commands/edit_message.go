@@ -2,8 +2,12 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
+	"ping/internal/checkpoint"
 	"ping/internal/web"
 )
 
@@ -15,8 +19,12 @@ type editMessageInput struct {
 	}
 }
 
+func editMessageOperation() huma.Operation {
+	return onMessage(http.MethodPatch, messagePath, "edit-message", "Edit a message", domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid, checkpoint.ErrBehind)
+}
+
 // editMessage gives a message another body.
-func (c *commands) editMessage(ctx context.Context, in *editMessageInput) (*messageOutput, error) {
+func (c *messages) editMessage(ctx context.Context, in *editMessageInput) (*messageOutput, error) {
 	edit := domain.EditMessage{Actor: web.CallerFrom(ctx).UserID, Body: in.Body.Body}
 	var err error
 	if edit.Message, edit.Blocked, err = c.loadTarget(ctx, in.MessagePath); err != nil {

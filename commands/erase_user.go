@@ -2,7 +2,10 @@ package commands
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/identity"
@@ -18,10 +21,15 @@ type eraseUserInput struct {
 	}
 }
 
+func eraseUserOperation() huma.Operation {
+	return operation(http.MethodDelete, "/v1/users/me", "erase-user", "Erase my account", http.StatusAccepted, "users",
+		identity.ErrInvalidCredentials, web.ErrBusy, web.ErrRateLimited)
+}
+
 // eraseUser erases the caller. When it answers, their credentials and sessions are
 // deleted, and their data is being removed, see internal/erasure. A retry finds no
 // credentials.
-func (c *commands) eraseUser(ctx context.Context, in *eraseUserInput) (*writtenOutput, error) {
+func (c *accounts) eraseUser(ctx context.Context, in *eraseUserInput) (*writtenOutput, error) {
 	user := web.CallerFrom(ctx).UserID
 	if err := c.LimitLogin(ctx, user.String()); err != nil {
 		return nil, err // passwords are not to be guessed here either
@@ -56,7 +64,7 @@ func (c *commands) eraseUser(ctx context.Context, in *eraseUserInput) (*writtenO
 
 // tellErased makes all nodes refuse the user's access tokens and close their
 // sockets. Without Redis, the other nodes read it from Postgres.
-func (c *commands) tellErased(ctx context.Context, user domain.ID) {
+func (c *accounts) tellErased(ctx context.Context, user domain.ID) {
 	// Even if the client has disconnected.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

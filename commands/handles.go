@@ -13,7 +13,7 @@ import (
 // Changes of a user are serialized over all nodes. Therefore a handle other than
 // the one in the user's stream is left from a change that was refused or
 // interrupted, and can be released.
-func (c *commands) changeHandle(ctx context.Context, user domain.ID, handle string, change func(free bool) (eventlog.Result, error)) (done eventlog.Result, err error) {
+func (c *accounts) changeHandle(ctx context.Context, user domain.ID, handle string, change func(free bool) (eventlog.Result, error)) (done eventlog.Result, err error) {
 	unlock, err := c.Identities.LockHandles(ctx, user)
 	if err != nil {
 		return done, err

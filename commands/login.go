@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/internal/identity"
+	"ping/internal/limits"
 	"ping/internal/web"
 )
 
@@ -25,9 +28,14 @@ type sessionOutput struct {
 	Body web.Session
 }
 
+func loginOperation() huma.Operation {
+	return web.Limited(open(operation(http.MethodPost, "/v1/auth/login", "login", "Log in", http.StatusOK, "auth",
+		identity.ErrInvalidCredentials, web.ErrBusy)), limits.Login)
+}
+
 // login begins a session. A retry begins another: that harms nobody, and the
 // tokens of the first are not kept to be shown again.
-func (c *commands) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
+func (c *sessions) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
 	var known identity.Credentials
 	if email, err := identity.NormalEmail(in.Body.Email); err == nil {
 		if err := c.LimitLogin(ctx, email); err != nil {
@@ -62,7 +70,7 @@ func (c *commands) login(ctx context.Context, in *loginInput) (*sessionOutput, e
 }
 
 // openSession begins a session of a user and makes its answer.
-func (c *commands) openSession(ctx context.Context, user web.User) (*sessionOutput, error) {
+func (c *sessions) openSession(ctx context.Context, user web.User) (*sessionOutput, error) {
 	session, refresh, err := c.Identities.OpenSession(ctx, user.ID)
 	if err != nil {
 		return nil, err
@@ -70,7 +78,7 @@ func (c *commands) openSession(ctx context.Context, user web.User) (*sessionOutp
 	return c.session(user, session, refresh), nil
 }
 
-func (c *commands) session(user web.User, session domain.ID, refresh string) *sessionOutput {
+func (c *sessions) session(user web.User, session domain.ID, refresh string) *sessionOutput {
 	access, life := c.Tokens.Issue(user.ID, session)
 	return &sessionOutput{Status: http.StatusOK, Body: web.Session{
 		User: user, AccessToken: access, RefreshToken: refresh, ExpiresIn: int(life / time.Second),
@@ -79,7 +87,7 @@ func (c *commands) session(user web.User, session domain.ID, refresh string) *se
 
 // profile returns a user as their own stream has them, and the position of its
 // last event.
-func (c *commands) profile(ctx context.Context, id domain.ID) (web.User, eventlog.At, error) {
+func (c *core) profile(ctx context.Context, id domain.ID) (web.User, eventlog.At, error) {
 	profile, at, err := eventlog.Inspect(ctx, c.Log, eventlog.Users, id, func(u *domain.User) domain.Profile { return u.Profile })
 	return web.UserOf(id, profile), at, err
 }

@@ -2,14 +2,15 @@ package commands
 
 import (
 	"context"
-	"ping/internal/eventlog"
-	"ping/internal/identity"
-	"ping/internal/testkit"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
+
+	"ping/internal/eventlog"
+	"ping/internal/identity"
+	"ping/internal/testkit"
 )
 
 // TestLoginTakesEquallyLong counts the work of bcrypt, which is most of the time of
@@ -24,8 +25,8 @@ func TestLoginTakesEquallyLong(t *testing.T) {
 		costs = append(costs, cost)
 		return bcrypt.CompareHashAndPassword(hash, password)
 	}
-	c := &commands{
-		Deps:      Deps{Identities: identity.NewStore(testkit.Pool(t)), LimitLogin: func(context.Context, string) error { return nil }},
+	c := &sessions{
+		core:      &core{Deps: Deps{Identities: identity.NewStore(testkit.Pool(t)), LimitLogin: func(context.Context, string) error { return nil }}},
 		passwords: p,
 	}
 	hash, err := p.Hash(t.Context(), "correct horse")

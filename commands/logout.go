@@ -2,15 +2,22 @@ package commands
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/web"
 )
 
+func logoutOperation() huma.Operation {
+	return operation(http.MethodPost, "/v1/auth/logout", "logout", "Log out", http.StatusNoContent, "auth")
+}
+
 // logout ends the caller's session. From its answer on this node refuses the
 // access token too, and a retry with it.
-func (c *commands) logout(ctx context.Context, _ *web.Action) (*struct{}, error) {
+func (c *sessions) logout(ctx context.Context, _ *web.Action) (*struct{}, error) {
 	session := web.CallerFrom(ctx).SessionID
 	if err := c.Identities.Revoke(ctx, session); err != nil {
 		return nil, err
@@ -21,7 +28,7 @@ func (c *commands) logout(ctx context.Context, _ *web.Action) (*struct{}, error)
 
 // tellEnded lets the nodes refuse the session's access tokens and close its
 // sockets. Without Redis the other nodes read it from Postgres soon.
-func (c *commands) tellEnded(ctx context.Context, session domain.ID) {
+func (c *sessions) tellEnded(ctx context.Context, session domain.ID) {
 	// Also when the client has hung up by now.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

@@ -17,7 +17,7 @@ type MessagePath struct {
 
 // loadTarget reads from the log what a decision about a message needs: its state,
 // and whether a member of a direct conversation has blocked the other.
-func (c *commands) loadTarget(ctx context.Context, path MessagePath) (m domain.Message, blocked bool, err error) {
+func (c *messages) loadTarget(ctx context.Context, path MessagePath) (m domain.Message, blocked bool, err error) {
 	if m, err = c.Log.Message(ctx, path.ConversationID, path.MessageID); err != nil {
 		return m, false, err
 	}
@@ -27,7 +27,7 @@ func (c *commands) loadTarget(ctx context.Context, path MessagePath) (m domain.M
 
 // requireMember refuses users who are no longer members: a retry is not decided
 // again, and the current state is for members only.
-func (c *commands) requireMember(ctx context.Context, conversation, user domain.ID) error {
+func (c *core) requireMember(ctx context.Context, conversation, user domain.ID) error {
 	_, err := c.roleOf(ctx, conversation, user)
 	if errors.Is(err, domain.ErrUserNotFound) {
 		return domain.ErrConversationNotFound

@@ -2,6 +2,9 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/web"
@@ -20,16 +23,24 @@ type pinOutput struct {
 	}
 }
 
-func (c *commands) pinMessage(ctx context.Context, in *pinInput) (*pinOutput, error) {
+func pinMessageOperation() huma.Operation {
+	return onMessage(http.MethodPut, messagePath+"/pin", "pin-message", "Pin a message")
+}
+
+func (c *messages) pinMessage(ctx context.Context, in *pinInput) (*pinOutput, error) {
 	return c.pin(ctx, in, true)
 }
 
-func (c *commands) unpinMessage(ctx context.Context, in *pinInput) (*pinOutput, error) {
+func unpinMessageOperation() huma.Operation {
+	return onMessage(http.MethodDelete, messagePath+"/pin", "unpin-message", "Unpin a message")
+}
+
+func (c *messages) unpinMessage(ctx context.Context, in *pinInput) (*pinOutput, error) {
 	return c.pin(ctx, in, false)
 }
 
 // pin makes a message be pinned or not. It succeeds when that was so.
-func (c *commands) pin(ctx context.Context, in *pinInput, pinned bool) (*pinOutput, error) {
+func (c *messages) pin(ctx context.Context, in *pinInput, pinned bool) (*pinOutput, error) {
 	pin := domain.PinMessage{Actor: web.CallerFrom(ctx).UserID, Pinned: pinned}
 	var err error
 	if pin.Message, pin.Blocked, err = c.loadTarget(ctx, in.MessagePath); err != nil {

@@ -2,6 +2,9 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/web"
@@ -22,16 +25,24 @@ type reactOutput struct {
 	}
 }
 
-func (c *commands) addReaction(ctx context.Context, in *reactInput) (*reactOutput, error) {
+func addReactionOperation() huma.Operation {
+	return onMessage(http.MethodPut, messagePath+"/reactions/{emoji}", "add-reaction", "Add a reaction", domain.ErrEmojiInvalid, domain.ErrTooManyReactions)
+}
+
+func (c *messages) addReaction(ctx context.Context, in *reactInput) (*reactOutput, error) {
 	return c.react(ctx, in, true)
 }
 
-func (c *commands) removeReaction(ctx context.Context, in *reactInput) (*reactOutput, error) {
+func removeReactionOperation() huma.Operation {
+	return onMessage(http.MethodDelete, messagePath+"/reactions/{emoji}", "remove-reaction", "Remove a reaction", domain.ErrEmojiInvalid)
+}
+
+func (c *messages) removeReaction(ctx context.Context, in *reactInput) (*reactOutput, error) {
 	return c.react(ctx, in, false)
 }
 
 // react makes a reaction be there or not. It succeeds when that was so.
-func (c *commands) react(ctx context.Context, in *reactInput, on bool) (*reactOutput, error) {
+func (c *messages) react(ctx context.Context, in *reactInput, on bool) (*reactOutput, error) {
 	react := domain.React{Actor: web.CallerFrom(ctx).UserID, Emoji: in.Emoji, On: on}
 	err := react.Check()
 	if err != nil {

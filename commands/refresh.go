@@ -2,6 +2,9 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/internal/auth"
 	"ping/internal/identity"
@@ -15,10 +18,15 @@ type refreshInput struct {
 	}
 }
 
+func refreshOperation() huma.Operation {
+	return open(operation(http.MethodPost, "/v1/auth/refresh", "refresh", "Refresh a session", http.StatusOK, "auth",
+		identity.ErrRefreshTokenInvalid))
+}
+
 // refresh exchanges a refresh token. Under an Idempotency-Key the new token
 // follows from the old one and the key, so that a client whose answer was
 // lost can ask again; without a key a second use is taken for a theft.
-func (c *commands) refresh(ctx context.Context, in *refreshInput) (*sessionOutput, error) {
+func (c *sessions) refresh(ctx context.Context, in *refreshInput) (*sessionOutput, error) {
 	old, next := in.Body.RefreshToken, auth.NewSecret()
 	if in.Key != "" {
 		next = c.Tokens.DeriveSecret("refresh", old, in.Key)
@@ -46,7 +54,7 @@ func (c *commands) refresh(ctx context.Context, in *refreshInput) (*sessionOutpu
 }
 
 // refuseRefresh refuses a token and, if it was used before, ends its session.
-func (c *commands) refuseRefresh(ctx context.Context, token string) error {
+func (c *sessions) refuseRefresh(ctx context.Context, token string) error {
 	session, err := c.Identities.RevokeUsed(ctx, token)
 	if err != nil {
 		return err

@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"ping/domain"
 	"ping/internal/eventlog"
 	"ping/internal/identity"
+	"ping/internal/limits"
 	"ping/internal/web"
 )
 
@@ -23,8 +26,13 @@ type registerInput struct {
 	}
 }
 
+func registerOperation() huma.Operation {
+	return web.Limited(open(operation(http.MethodPost, "/v1/auth/register", "register", "Register", http.StatusCreated, "auth",
+		identity.ErrEmailInvalid, identity.ErrPasswordInvalid, domain.ErrNameInvalid, identity.ErrEmailTaken, web.ErrBusy)), limits.Register)
+}
+
 // register makes a user and logs them in.
-func (c *commands) register(ctx context.Context, in *registerInput) (*sessionOutput, error) {
+func (c *sessions) register(ctx context.Context, in *registerInput) (*sessionOutput, error) {
 	email, err := identity.NormalEmail(in.Body.Email)
 	if err != nil {
 		return nil, err
@@ -45,7 +53,7 @@ func (c *commands) register(ctx context.Context, in *registerInput) (*sessionOut
 	return c.registerKnown(ctx, in, known)
 }
 
-func (c *commands) registerNew(ctx context.Context, in *registerInput, email string) (*sessionOutput, error) {
+func (c *sessions) registerNew(ctx context.Context, in *registerInput, email string) (*sessionOutput, error) {
 	hash, err := c.passwords.Hash(ctx, in.Body.Password)
 	if err != nil {
 		return nil, err
@@ -68,7 +76,7 @@ func (c *commands) registerNew(ctx context.Context, in *registerInput, email str
 // registerKnown answers a registration for an address that has credentials:
 // it may retry one that succeeded, or finish one that did not. Both need the
 // password; anyone else learns that the address is taken.
-func (c *commands) registerKnown(ctx context.Context, in *registerInput, known identity.Credentials) (*sessionOutput, error) {
+func (c *sessions) registerKnown(ctx context.Context, in *registerInput, known identity.Credentials) (*sessionOutput, error) {
 	retry := in.Key != "" && in.Key == known.RegisterKey
 	if known.Registered && !retry {
 		return nil, identity.ErrEmailTaken
@@ -90,7 +98,7 @@ func (c *commands) registerKnown(ctx context.Context, in *registerInput, known i
 	return c.finishRegistration(ctx, in, known)
 }
 
-func (c *commands) finishRegistration(ctx context.Context, in *registerInput, who identity.Credentials) (*sessionOutput, error) {
+func (c *sessions) finishRegistration(ctx context.Context, in *registerInput, who identity.Credentials) (*sessionOutput, error) {
 	done, err := c.appendRegistered(ctx, who.UserID, in.Body.DisplayName)
 	if err != nil {
 		return nil, err
@@ -116,7 +124,7 @@ func (c *commands) finishRegistration(ctx context.Context, in *registerInput, wh
 // appendRegistered puts user.registered into the log, or finds it there, and
 // notes that it is. The fingerprint is the same for all: the one registration
 // of a user is never another request.
-func (c *commands) appendRegistered(ctx context.Context, user domain.ID, displayName string) (eventlog.Result, error) {
+func (c *sessions) appendRegistered(ctx context.Context, user domain.ID, displayName string) (eventlog.Result, error) {
 	cmd := eventlog.Command{Stream: user, Key: registerKey, Actor: user}
 	done, err := eventlog.Execute(ctx, c.Log, eventlog.Users, cmd, func(u *domain.User, _ int64) ([]domain.Event, error) {
 		return u.Register(domain.RegisterUser{DisplayName: displayName})

@@ -2,8 +2,12 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
+	"ping/internal/checkpoint"
 	"ping/internal/web"
 )
 
@@ -16,8 +20,13 @@ type renameConversationInput struct {
 	}
 }
 
+func renameConversationOperation() huma.Operation {
+	return reaching(http.MethodPatch, conversationPath, "rename-conversation", "Change a group's name or topic", http.StatusOK, "conversations",
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrDirectIsFixed, domain.ErrNameInvalid, domain.ErrTopicInvalid, checkpoint.ErrBehind)
+}
+
 // renameConversation changes a group's name, its topic or both.
-func (c *commands) renameConversation(ctx context.Context, in *renameConversationInput) (*conversationOutput, error) {
+func (c *conversations) renameConversation(ctx context.Context, in *renameConversationInput) (*conversationOutput, error) {
 	rename := domain.RenameConversation{Actor: web.CallerFrom(ctx).UserID, Name: in.Body.Name, Topic: in.Body.Topic}
 	done, err := c.decide(ctx, command(in.ConversationID, rename.Actor, in.Key, in.Request()),
 		func(conversation *domain.Conversation, _ int64) ([]domain.Event, error) {

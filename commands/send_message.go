@@ -3,6 +3,9 @@ package commands
 import (
 	"context"
 	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/eventlog"
@@ -23,8 +26,13 @@ type messageOutput struct {
 	Body web.Message
 }
 
+func sendMessageOperation() huma.Operation {
+	return reaching(http.MethodPost, messagesPath, "send-message", "Send a message", http.StatusCreated, "messages",
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, domain.ErrMessageNotFound, domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid)
+}
+
 // sendMessage adds a message to a conversation.
-func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*messageOutput, error) {
+func (c *messages) sendMessage(ctx context.Context, in *sendMessageInput) (*messageOutput, error) {
 	send := domain.SendMessage{
 		Actor: web.CallerFrom(ctx).UserID, MessageID: eventlog.NewID(), Body: in.Body.Body,
 	}
@@ -62,7 +70,7 @@ func (c *commands) sendMessage(ctx context.Context, in *sendMessageInput) (*mess
 
 // address looks up the mentioned users, and whether a member of a direct
 // conversation has blocked the other.
-func (c *commands) address(ctx context.Context, conversation domain.ID, send *domain.SendMessage) (err error) {
+func (c *messages) address(ctx context.Context, conversation domain.ID, send *domain.SendMessage) (err error) {
 	if handles := domain.Handles(send.Body); len(handles) > 0 {
 		if send.Mentions, err = c.Identities.ByHandles(ctx, handles); err != nil {
 			return err
@@ -73,7 +81,7 @@ func (c *commands) address(ctx context.Context, conversation domain.ID, send *do
 }
 
 // isMessage reports whether id is a message of the conversation.
-func (c *commands) isMessage(ctx context.Context, conversation, id domain.ID) (bool, error) {
+func (c *messages) isMessage(ctx context.Context, conversation, id domain.ID) (bool, error) {
 	e, err := c.Log.EventByID(ctx, id)
 	if errors.Is(err, eventlog.ErrNotFound) {
 		return false, nil

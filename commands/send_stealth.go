@@ -2,7 +2,10 @@ package commands
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
 	"ping/internal/ephemeral"
@@ -24,9 +27,14 @@ type stealthOutput struct {
 	Body     ephemeral.Stealth
 }
 
+func sendStealthOperation() huma.Operation {
+	return reaching(http.MethodPost, conversationPath+"/stealth", "send-stealth", "Send a stealth message", http.StatusCreated, "stealth",
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, domain.ErrBodyEmpty, domain.ErrBodyTooLong, domain.ErrBodyInvalid, ephemeral.ErrTooManyStealth, ephemeral.ErrUnavailable)
+}
+
 // sendStealth sends a message that is nowhere but in Redis, until it expires.
 // The log is asked whether the caller may, and is told nothing.
-func (c *commands) sendStealth(ctx context.Context, in *sendStealthInput) (*stealthOutput, error) {
+func (c *ephemerals) sendStealth(ctx context.Context, in *sendStealthInput) (*stealthOutput, error) {
 	send := domain.SendStealth{Actor: web.CallerFrom(ctx).UserID, Body: in.Body.Body}
 	var err error
 	if send.Blocked, err = c.blocks.blocked(ctx, in.ConversationID, send.Actor); err != nil {
@@ -57,9 +65,14 @@ type withdrawStealthInput struct {
 	StealthID      domain.ID `path:"stealth_id"`
 }
 
+func withdrawStealthOperation() huma.Operation {
+	return reaching(http.MethodDelete, conversationPath+"/stealth/{stealth_id}", "withdraw-stealth", "Withdraw a stealth message", http.StatusNoContent, "stealth",
+		domain.ErrConversationNotFound, domain.ErrForbidden, ephemeral.ErrUnavailable)
+}
+
 // withdrawStealth takes a stealth message back. It succeeds when it is gone
 // already: what was asked for is so.
-func (c *commands) withdrawStealth(ctx context.Context, in *withdrawStealthInput) (*struct{}, error) {
+func (c *ephemerals) withdrawStealth(ctx context.Context, in *withdrawStealthInput) (*struct{}, error) {
 	author := web.CallerFrom(ctx).UserID
 	_, err := c.check(ctx, in.ConversationID, func(conversation *domain.Conversation) error { return conversation.WithdrawStealth(author) })
 	if err == nil {
@@ -70,7 +83,7 @@ func (c *commands) withdrawStealth(ctx context.Context, in *withdrawStealthInput
 
 // check decides on the newest state what leaves no trace in the log. It returns
 // the conversation's last position that the decision knew of.
-func (c *commands) check(ctx context.Context, conversation domain.ID, decision func(*domain.Conversation) error) (eventlog.At, error) {
+func (c *ephemerals) check(ctx context.Context, conversation domain.ID, decision func(*domain.Conversation) error) (eventlog.At, error) {
 	refusal, at, err := eventlog.Inspect(ctx, c.Log, eventlog.Conversations, conversation, decision)
 	if err == nil {
 		err = refusal

@@ -2,8 +2,12 @@ package commands
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/domain"
+	"ping/internal/ephemeral"
 	"ping/internal/web"
 )
 
@@ -15,9 +19,14 @@ type typeInput struct {
 	}
 }
 
+func typingOperation() huma.Operation {
+	return reaching(http.MethodPut, conversationPath+"/typing", "set-typing", "Set typing", http.StatusNoContent, "presence",
+		domain.ErrConversationNotFound, domain.ErrForbidden, domain.ErrBlocked, domain.ErrUserErased, ephemeral.ErrUnavailable)
+}
+
 // typing tells the others that the caller is writing, or not any more: for who
 // has no stream.
-func (c *commands) typing(ctx context.Context, in *typeInput) (*struct{}, error) {
+func (c *ephemerals) typing(ctx context.Context, in *typeInput) (*struct{}, error) {
 	user := web.CallerFrom(ctx).UserID
 	blocked, err := c.blocks.blocked(ctx, in.ConversationID, user)
 	if err != nil {

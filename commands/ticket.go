@@ -2,7 +2,10 @@ package commands
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ping/internal/auth"
 	"ping/internal/web"
@@ -15,8 +18,13 @@ type ticketOutput struct {
 	}
 }
 
+func ticketOperation() huma.Operation {
+	return operation(http.MethodPost, "/v1/auth/ticket", "create-ticket", "Create a WebSocket ticket", http.StatusCreated, "auth",
+		auth.ErrTicketsUnavailable)
+}
+
 // ticket makes what a browser opens its WebSocket with.
-func (c *commands) ticket(ctx context.Context, _ *web.Action) (*ticketOutput, error) {
+func (c *sessions) ticket(ctx context.Context, _ *web.Action) (*ticketOutput, error) {
 	ticket, err := c.Tickets.Issue(ctx, auth.Claims(web.CallerFrom(ctx)))
 	if err != nil {
 		return nil, err

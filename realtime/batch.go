@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"math"
+
 	"ping/internal/transport"
 )
 

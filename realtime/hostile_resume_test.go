@@ -3,12 +3,13 @@ package realtime
 import (
 	"encoding/json"
 	"fmt"
-	"ping/realtime/protocol"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
+
+	"ping/realtime/protocol"
 )
 
 // TestAbsurdResumes: whatever a resume says, the client is told of everything.

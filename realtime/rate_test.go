@@ -1,12 +1,13 @@
 package realtime
 
 import (
-	"ping/internal/transport"
-	"ping/realtime/protocol"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/transport"
+	"ping/realtime/protocol"
 )
 
 func TestFrameRate(t *testing.T) {

@@ -1,12 +1,13 @@
 package realtime
 
 import (
-	"ping/realtime/protocol"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/realtime/protocol"
 )
 
 // TestTurns: of those who come while all turns are taken some wait, and the

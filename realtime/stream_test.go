@@ -3,10 +3,11 @@ package realtime
 import (
 	"context"
 	"fmt"
-	"ping/realtime/protocol"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/realtime/protocol"
 )
 
 func TestStream(t *testing.T) {

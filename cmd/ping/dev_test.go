@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"ping/internal/e2e/harness"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/e2e/harness"
 )
 
 // startDev runs `ping dev` as a process, in a process group of its own as a

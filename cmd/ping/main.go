@@ -8,11 +8,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"ping/internal/node"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
+
+	"ping/internal/node"
 )
 
 func main() {

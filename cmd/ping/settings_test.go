@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"ping/internal/e2e/harness"
-	"ping/internal/node"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/e2e/harness"
+	"ping/internal/node"
 )
 
 func TestServeSettings(t *testing.T) {

@@ -2,13 +2,14 @@ package contract
 
 import (
 	"encoding/json"
-	"ping/internal/e2e/harness"
 	"strings"
 	"testing"
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/e2e/harness"
 )
 
 // TestOpenAPI holds the contract's document to the schema of OpenAPI 3.1, and

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"ping/internal/e2e/harness"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/e2e/harness"
 )
 
 // TestRemovedAtOnce: after the acknowledgement of their removal, a user learns

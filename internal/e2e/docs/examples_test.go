@@ -3,10 +3,11 @@ package docs
 import (
 	"os"
 	"os/exec"
-	"ping/internal/e2e/harness"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/e2e/harness"
 )
 
 // TestExamples runs the scripts that show the contract, as a reader does.

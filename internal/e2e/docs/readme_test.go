@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"ping/internal/e2e/harness"
-	"ping/internal/node"
 	"regexp"
 	"strings"
 	"syscall"
@@ -14,6 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/e2e/harness"
+	"ping/internal/node"
 )
 
 func TestOperationsNameEverySetting(t *testing.T) {

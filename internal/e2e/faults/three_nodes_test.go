@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
-	"ping/internal/e2e/harness"
 	"slices"
 	"sync"
 	"syscall"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/e2e/harness"
 )
 
 // follower is a user's client that keeps its stream up: when a node is gone it

@@ -6,9 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"ping/internal/node"
-	"ping/internal/postgres"
-	"ping/internal/testkit"
 	"strconv"
 	"sync"
 	"syscall"
@@ -17,6 +14,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/node"
+	"ping/internal/postgres"
+	"ping/internal/testkit"
 )
 
 // binary builds the program once per test binary. The file is shared by all

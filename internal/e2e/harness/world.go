@@ -4,9 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"ping/internal/devservices"
-	"ping/internal/node"
-	"ping/internal/testkit"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/internal/devservices"
+	"ping/internal/node"
+	"ping/internal/testkit"
 )
 
 // World has the engines that some nodes share.

@@ -3,11 +3,12 @@ package contracttest
 import (
 	"os"
 	"path/filepath"
-	"ping/domain"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"ping/domain"
 )
 
 // Files returns the files of a pattern, which must match some.
