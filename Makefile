@@ -34,9 +34,10 @@ dev: deps build ## run Ping with everything it needs, on 127.0.0.1:8080
 build: ## build bin/ping
 	go build -ldflags '-X main.release=$(VERSION)' -o bin/ping ./cmd/ping
 
+# Four packages at a time: they mostly wait for engines and timers.
 .PHONY: test
 test: test-deps ## run all tests, on real engines
-	go test ./...
+	go test -p 4 ./...
 
 # The packages with goroutines of their own.
 RACE := ./internal/transport ./internal/eventlog ./internal/ephemeral ./internal/erasure ./internal/limits ./internal/checkpoint \
