@@ -6,8 +6,8 @@ VULNDB := https://vuln.go.dev
 # Programs and tests are static, like the binary of a release. The race detector needs cgo.
 export CGO_ENABLED := 0
 
-# The tag, where there is one; else the program names its commit by itself.
-VERSION := $(shell git describe --tags --dirty 2>/dev/null)
+# The tag, where there is one, else the commit.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 # What `make bench` measures for each benchmark.
 BENCHTIME ?= 3s

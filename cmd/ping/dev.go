@@ -99,7 +99,7 @@ func announce(out io.Writer, own *privateParts, addr string) {
 	lines := [][2]string{
 		{"Ping", "http://" + addr},
 		{"Contract", "http://" + addr + "/docs"},
-		{"Stream", "ws://" + addr + "/v1/stream"},
+		{"Socket", "ws://" + addr + "/v1/stream"},
 		{"Postgres", own.where["postgres"]},
 		{"Redis", own.where["redis"]},
 		{"NATS", own.where["nats"]},
