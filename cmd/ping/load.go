@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	load "ping/internal/load/scenario"
+	"ping/internal/load/scenario"
 )
 
 // loadHelp explains what the flags alone do not.
@@ -95,7 +95,7 @@ func loadCommand() *cli.Command {
 			if out == nil {
 				out = os.Stdout
 			}
-			_, err = load.Run(ctx, cfg, out)
+			_, err = scenario.Run(ctx, cfg, out)
 			return err
 		},
 	}
@@ -138,15 +138,15 @@ func loadFlags() []cli.Flag {
 	}
 }
 
-// loadConfig reads the flags. load.Run checks them.
-func loadConfig(cmd *cli.Command) (load.Config, error) {
+// loadConfig reads the flags. scenario.Run checks them.
+func loadConfig(cmd *cli.Command) (scenario.Config, error) {
 	if cmd.Args().Present() {
-		return load.Config{}, fmt.Errorf("%q is not a flag; see ping load --help", cmd.Args().First())
+		return scenario.Config{}, fmt.Errorf("%q is not a flag; see ping load --help", cmd.Args().First())
 	}
 	if cmd.Bool("closed-loop") && cmd.Float("rate") != 0 {
-		return load.Config{}, fmt.Errorf("--closed-loop and --rate exclude each other")
+		return scenario.Config{}, fmt.Errorf("--closed-loop and --rate exclude each other")
 	}
-	cfg := load.Config{
+	cfg := scenario.Config{
 		URLs:          cmd.StringSlice("url"),
 		AllowRemote:   cmd.Bool("allow-remote"),
 		Corpus:        cmd.String("corpus"),

@@ -27,7 +27,7 @@ func storeInCluster(t *testing.T, url string) (*Store, *testkit.Log) {
 // servers refuse commands for several slots or for slots of other servers.
 func TestCluster(t *testing.T) {
 	s, logged := storeInCluster(t, testkit.RedisClusterURL(t))
-	l := &lane{Store: s, t: t, received: make(chan Message, 100*Shards)}
+	l := &testStore{Store: s, t: t, received: make(chan Message, 100*Shards)}
 	l.listen(s, l.received)
 	author := newID()
 	for shard := range Shards {

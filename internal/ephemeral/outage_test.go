@@ -41,7 +41,7 @@ func TestOutage(t *testing.T) {
 	dir := t.TempDir()
 	server := private(t, dir)
 	s, logged := storeAt(t, server.URL())
-	l := &lane{t: t, Store: s, received: make(chan Message, 100)}
+	l := &testStore{t: t, Store: s, received: make(chan Message, 100)}
 	conversation, author := newID(), newID()
 	fails := func(t *testing.T, within time.Duration) {
 		t.Helper()

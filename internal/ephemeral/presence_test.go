@@ -10,27 +10,27 @@ import (
 )
 
 // says renews a node's lease for one user.
-func (l *lane) says(node string, user domain.ID, state State, life time.Duration) []Presence {
+func (l *testStore) says(node string, user domain.ID, state State, life time.Duration) []Presence {
 	l.t.Helper()
 	changed, err := l.RenewLeases(l.t.Context(), ShardOf(user), node, []Lease{{User: user, State: state, Life: life}})
 	require.NoError(l.t, err)
 	return changed
 }
 
-func (l *lane) look(user domain.ID) Presence {
+func (l *testStore) look(user domain.ID) Presence {
 	l.t.Helper()
 	found, err := l.Presence(l.t.Context(), []domain.ID{user})
 	require.NoError(l.t, err)
 	return found[0]
 }
 
-func (l *lane) tell(p Presence) {
+func (l *testStore) tell(p Presence) {
 	l.t.Helper()
 	require.NoError(l.t, l.PublishPresence(l.t.Context(), ShardOf(p.UserID), []Transition{{Presence: p, Conversations: []domain.ID{newID()}}}))
 }
 
 func TestPresence(t *testing.T) {
-	l := newLane(t)
+	l := newTestStore(t)
 
 	t.Run("is the highest of all nodes", func(t *testing.T) {
 		user := newID()
@@ -116,7 +116,7 @@ func TestPresence(t *testing.T) {
 	})
 }
 
-func (l *lane) isDue(user domain.ID) bool {
+func (l *testStore) isDue(user domain.ID) bool {
 	l.t.Helper()
 	due, err := l.DueUsers(l.t.Context(), ShardOf(user))
 	require.NoError(l.t, err)

@@ -17,24 +17,24 @@ import (
 
 func newID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7())) }
 
-// lane is a store for a test, and everything that it publishes.
-type lane struct {
+// testStore is a store for a test, and everything that it publishes.
+type testStore struct {
 	*Store
 	t        *testing.T
 	rdb      *redis.Client
 	received chan Message
 }
 
-func newLane(t *testing.T) *lane {
+func newTestStore(t *testing.T) *testStore {
 	t.Helper()
-	l := &lane{t: t, rdb: testkit.Redis(t), received: make(chan Message, 4*MaxAlive)}
+	l := &testStore{t: t, rdb: testkit.Redis(t), received: make(chan Message, 4*MaxAlive)}
 	l.Store = New(l.rdb, strings.Repeat("s", 32), testkit.Logger(t))
 	l.listen(l.Store, l.received)
 	return l
 }
 
 // listen receives from all shards until the test ends, and returns once it is subscribed.
-func (l *lane) listen(s *Store, received chan Message) {
+func (l *testStore) listen(s *Store, received chan Message) {
 	ctx, cancel := context.WithCancel(context.Background())
 	began, ended := make(chan struct{}, Shards), make(chan struct{})
 	go func() {
@@ -52,7 +52,7 @@ func (l *lane) listen(s *Store, received chan Message) {
 
 // next returns the next message of a conversation or a user, and skips those of
 // other tests.
-func (l *lane) next(of domain.ID) (m Message, frame map[string]any) {
+func (l *testStore) next(of domain.ID) (m Message, frame map[string]any) {
 	l.t.Helper()
 	for {
 		select {
@@ -72,14 +72,14 @@ func stealth(conversation, author domain.ID, body string, ttl time.Duration) Ste
 	return Stealth{ID: newID(), ConversationID: conversation, AuthorID: author, Body: body, SentAt: now, ExpiresAt: now.Add(ttl)}
 }
 
-func (l *lane) post(m Stealth, key string) (Stealth, bool) {
+func (l *testStore) post(m Stealth, key string) (Stealth, bool) {
 	l.t.Helper()
 	posted, replayed, err := l.Post(l.t.Context(), m, 0, key, [][]byte{[]byte(m.Body)})
 	require.NoError(l.t, err)
 	return posted, replayed
 }
 
-func (l *lane) alive(conversation domain.ID) []Stealth {
+func (l *testStore) alive(conversation domain.ID) []Stealth {
 	l.t.Helper()
 	alive, err := l.Alive(l.t.Context(), conversation, domain.ID{}, 200)
 	require.NoError(l.t, err)
@@ -87,7 +87,7 @@ func (l *lane) alive(conversation domain.ID) []Stealth {
 }
 
 func TestStealth(t *testing.T) {
-	l := newLane(t)
+	l := newTestStore(t)
 	author := newID()
 
 	t.Run("is published and listed, the newest first", func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestStealth(t *testing.T) {
 }
 
 // keys returns the keys of the store that contain a text.
-func (l *lane) keys(with string) (found []string) {
+func (l *testStore) keys(with string) (found []string) {
 	l.t.Helper()
 	all, err := l.rdb.Keys(l.t.Context(), "ping:{e*"+with+"*").Result()
 	require.NoError(l.t, err)

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 type world struct {
 	pool   *pgxpool.Pool
 	broker *devservices.NATS
-	lane   *ephemeral.Store
+	store  *ephemeral.Store
 }
 
 func newWorld(t *testing.T) world {
@@ -187,7 +187,7 @@ func TestErasure(t *testing.T) {
 	require.NotEmpty(t, testkit.Marked(t, w.pool, w.broker.ClientURL(), p.marker))
 	before := testkit.Marked(t, w.pool, w.broker.ClientURL(), bystander.marker)
 
-	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.store, quick, testkit.Logger(t))
 	run(t, eraser.Run, func() {})
 	w.ask(t, p)
 	eraser.Wake()
@@ -218,7 +218,7 @@ func TestErasureCrash(t *testing.T) {
 			w.ask(t, p)
 			ctx, crash := context.WithCancel(t.Context())
 			defer crash()
-			dying := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
+			dying := erasure.New(w.pool, identity.NewStore(w.pool), log, w.store, quick, testkit.Logger(t))
 			passed := 0
 			dying.OnStep(func(step string) {
 				if step == at.step {
@@ -235,7 +235,7 @@ func TestErasureCrash(t *testing.T) {
 				require.Fail(t, "the step was never reached")
 			}
 			stop()
-			heir := erasure.New(w.pool, identity.NewStore(w.pool), other, w.lane, quick, testkit.Logger(t))
+			heir := erasure.New(w.pool, identity.NewStore(w.pool), other, w.store, quick, testkit.Logger(t))
 			stopHeir := run(t, heir.Run, func() {})
 			w.requireFinished(t, p)
 			stopHeir()
@@ -268,7 +268,7 @@ func TestErasureRace(t *testing.T) {
 			}
 		})
 	}
-	eraser := erasure.New(w.pool, identity.NewStore(w.pool), logs[0], w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), logs[0], w.store, quick, testkit.Logger(t))
 	late := domain.ID{}
 	eraser.OnStep(func(step string) {
 		if step == "marked" && late.IsZero() { // after the first pass, a group is created with the user
@@ -304,7 +304,7 @@ func TestErasureWithoutNATS(t *testing.T) {
 	p := w.aPerson(t, log)
 	w.awaitMirror(t, p)
 	w.broker.Stop()
-	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.store, quick, testkit.Logger(t))
 	tried := make(chan string, 1000)
 	eraser.OnStep(func(step string) { tried <- step })
 	w.ask(t, p)
@@ -329,7 +329,7 @@ func TestErasureWithoutNATS(t *testing.T) {
 func (w world) whispers(t *testing.T, author, conversation domain.ID, body string) ephemeral.Stealth {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	m, _, err := w.lane.Post(t.Context(), ephemeral.Stealth{ID: eventlog.NewID(), ConversationID: conversation, AuthorID: author, Body: body,
+	m, _, err := w.store.Post(t.Context(), ephemeral.Stealth{ID: eventlog.NewID(), ConversationID: conversation, AuthorID: author, Body: body,
 		SentAt: now, ExpiresAt: now.Add(24 * time.Hour)}, 0, "", nil)
 	require.NoError(t, err)
 	return m
@@ -345,9 +345,9 @@ func TestErasureWithdraws(t *testing.T) {
 	for _, conversation := range p.groups {
 		w.whispers(t, p.id, conversation, "whispers "+p.marker)
 	}
-	_, err := w.lane.RenewLeases(t.Context(), ephemeral.ShardOf(p.id), "node", []ephemeral.Lease{{User: p.id, State: ephemeral.Online, Life: time.Minute}})
+	_, err := w.store.RenewLeases(t.Context(), ephemeral.ShardOf(p.id), "node", []ephemeral.Lease{{User: p.id, State: ephemeral.Online, Life: time.Minute}})
 	require.NoError(t, err)
-	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
+	eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.store, quick, testkit.Logger(t))
 	late := sync.OnceFunc(func() { w.whispers(t, p.id, p.groups[1], "late "+p.marker) })
 	eraser.OnStep(func(step string) {
 		if step == "marked" {
@@ -359,7 +359,7 @@ func TestErasureWithdraws(t *testing.T) {
 	eraser.Wake()
 	w.requireFinished(t, p)
 	for i, conversation := range p.groups {
-		alive, err := w.lane.Alive(t.Context(), conversation, domain.ID{}, ephemeral.MaxAlive)
+		alive, err := w.store.Alive(t.Context(), conversation, domain.ID{}, ephemeral.MaxAlive)
 		require.NoError(t, err)
 		if i == 0 {
 			require.Equal(t, []ephemeral.Stealth{kept}, alive)
@@ -367,7 +367,7 @@ func TestErasureWithdraws(t *testing.T) {
 			require.Empty(t, alive)
 		}
 	}
-	seen, err := w.lane.Presence(t.Context(), []domain.ID{p.id})
+	seen, err := w.store.Presence(t.Context(), []domain.ID{p.id})
 	require.NoError(t, err)
 	require.Equal(t, []ephemeral.Presence{{UserID: p.id}}, seen)
 }
@@ -385,7 +385,7 @@ func TestErasureWithoutRedis(t *testing.T) {
 	options.DialerRetries = 1
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() }) // nothing is lost with it
-	w.lane = ephemeral.New(client, "secret", testkit.Logger(t))
+	w.store = ephemeral.New(client, "secret", testkit.Logger(t))
 	stop := func() { require.NoError(t, server.Stop()) }
 	stop()
 	steps := func(eraser *erasure.Eraser) chan string {
@@ -397,7 +397,7 @@ func TestErasureWithoutRedis(t *testing.T) {
 	t.Run("until it is back", func(t *testing.T) {
 		p := w.aPerson(t, log)
 		w.awaitMirror(t, p)
-		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
+		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.store, quick, testkit.Logger(t))
 		passed := steps(eraser)
 		w.ask(t, p)
 		stopEraser := run(t, eraser.Run, func() {})
@@ -418,7 +418,7 @@ func TestErasureWithoutRedis(t *testing.T) {
 		p := w.aPerson(t, log)
 		patient := quick
 		patient.Fleeting = time.Nanosecond
-		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, patient, testkit.Logger(t))
+		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.store, patient, testkit.Logger(t))
 		passed := steps(eraser)
 		w.ask(t, p)
 		stopEraser := run(t, eraser.Run, func() {})
@@ -447,7 +447,7 @@ func TestErasureOnce(t *testing.T) {
 				w.ask(t, p)
 			}
 		}
-		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.lane, quick, testkit.Logger(t))
+		eraser := erasure.New(w.pool, identity.NewStore(w.pool), log, w.store, quick, testkit.Logger(t))
 		eraser.OnStep(func(step string) {
 			if step == "marked" {
 				mu.Lock()

@@ -167,7 +167,7 @@ func TestRedisOutage(t *testing.T) {
 		t.Helper()
 		require.Len(t, o.log.Since(from, "stealth messages, typing and presence are unavailable"), 1)
 		require.Len(t, o.log.Since(from, "stealth messages, typing and presence are available"), 1)
-		require.LessOrEqual(t, len(o.log.Since(from, "level=WARN")), 2, "one of the lane and one of the limits")
+		require.LessOrEqual(t, len(o.log.Since(from, "level=WARN")), 2, "one of the ephemeral store and one of the limits")
 		require.Empty(t, o.log.Since(from, "level=ERROR"))
 	}
 	t.Run("of a Redis that has ended", func(t *testing.T) {
