@@ -19,9 +19,9 @@ type Conn struct {
 	upgraded chan<- error // takes nil when the handler is open; nil afterwards
 
 	// Used by Read alone.
-	heard    time.Time // when a byte of the client came last
-	nextPing time.Time
-	inflow   Bucket
+	heard  time.Time // when a byte of the client came last
+	pinged time.Time // when the client was pinged last; at first, when listen began
+	inflow Bucket
 
 	mu    sync.Mutex
 	queue queue
@@ -50,8 +50,8 @@ func (s *Server) NewConn(c net.Conn, h Handler) *Conn {
 // listen starts the heartbeat.
 func (c *Conn) listen() {
 	c.heard = time.Now()
-	c.nextPing = c.heard.Add(c.server.cfg.Heartbeat)
-	_ = c.Conn.SetReadDeadline(c.nextPing)
+	c.pinged = c.heard
+	_ = c.Conn.SetReadDeadline(c.pinged.Add(c.server.cfg.Heartbeat))
 }
 
 // Read waits for what the client sends. Each heartbeat it pings the client, and
@@ -76,22 +76,26 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 // beat pings the client when a ping is due and moves the deadline. It returns
-// false when the client is gone.
+// false when the client is gone: silent for two heartbeats, of which it had one to
+// answer a ping. A node that was paused pings first, because it has not read what
+// came meanwhile.
 func (c *Conn) beat(now time.Time) bool {
-	gone := c.heard.Add(2 * c.server.cfg.Heartbeat)
-	if !now.Before(gone) {
-		return false
+	heartbeat := c.server.cfg.Heartbeat
+	if c.pinged.After(c.heard) { // not answered yet
+		gone := c.heard.Add(2 * heartbeat)
+		if answerBy := c.pinged.Add(heartbeat); answerBy.After(gone) {
+			gone = answerBy
+		}
+		_ = c.Conn.SetReadDeadline(gone)
+		return now.Before(gone)
 	}
-	if !now.Before(c.nextPing) {
-		c.Send(ping)
-		c.nextPing = now.Add(c.server.cfg.Heartbeat)
+	if due := c.pinged.Add(heartbeat); now.Before(due) {
+		_ = c.Conn.SetReadDeadline(due)
+		return true
 	}
-	next := c.nextPing
-	if gone.Before(next) {
-		next = gone
-	}
-	_ = c.Conn.SetReadDeadline(next)
-	return true
+	c.Send(ping)
+	c.pinged = now
+	return c.beat(now) // sets the deadline for the answer
 }
 
 // SetReadDeadline does nothing: the heartbeat in Read decides when a client is

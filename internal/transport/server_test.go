@@ -101,4 +101,14 @@ func TestHeartbeat(t *testing.T) {
 			require.NoError(t, client.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Second)))
 		}
 	})
+
+	t.Run("pings first after a pause of the node", func(t *testing.T) {
+		const heartbeat = time.Hour
+		c, _ := pipe(t, Config{Heartbeat: heartbeat})
+		c.listen()
+		resumed := c.heard.Add(3 * heartbeat)
+		require.True(t, c.beat(resumed), "the client was not asked yet")
+		require.True(t, c.beat(resumed.Add(heartbeat-time.Second)))
+		require.False(t, c.beat(resumed.Add(heartbeat)))
+	})
 }

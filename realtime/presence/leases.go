@@ -28,12 +28,13 @@ func newLeaseState(node string) *leaseState {
 	return l
 }
 
-// renew renews leases and returns the users whose published state differs. The
+// renew renews leases and returns the users whose published state differs. It reads
+// the leases under its lock, so that an older state never follows a newer one. The
 // failure of one shard does not delay the others.
-func (l *leaseState) renew(ctx context.Context, store *ephemeral.Store, leases []ephemeral.Lease) (changed []ephemeral.Presence, err error) {
+func (l *leaseState) renew(ctx context.Context, store *ephemeral.Store, leases func() []ephemeral.Lease) (changed []ephemeral.Presence, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for shard, some := range ephemeral.ByShard(leases, func(lease ephemeral.Lease) domain.ID { return lease.User }) {
+	for shard, some := range ephemeral.ByShard(leases(), func(lease ephemeral.Lease) domain.ID { return lease.User }) {
 		if len(some) == 0 {
 			continue
 		}

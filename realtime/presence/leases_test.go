@@ -25,3 +25,16 @@ func TestLeasesAreTrustedAgain(t *testing.T) {
 	l.note(3, nil)
 	require.True(t, l.trusts(3))
 }
+
+// TestLeasesAreReadUnderTheLock holds the order of renewals: a state that is read
+// before the lock could overwrite a newer one.
+func TestLeasesAreReadUnderTheLock(t *testing.T) {
+	l, read := newLeaseState("node"), false
+	_, err := l.renew(t.Context(), nil, func() []ephemeral.Lease {
+		read = true
+		require.False(t, l.mu.TryLock())
+		return nil
+	})
+	require.NoError(t, err)
+	require.True(t, read)
+}

@@ -145,7 +145,7 @@ func (s *Service) loadBlocks(ctx context.Context, users []domain.ID) error {
 // announce renews the leases of users and publishes those whose published state
 // differs.
 func (s *Service) announce(ctx context.Context, users map[domain.ID]ephemeral.State) error {
-	changed, err := s.leases.renew(ctx, s.store, s.Local.leases(users, s.cfg))
+	changed, err := s.leases.renew(ctx, s.store, func() []ephemeral.Lease { return s.Local.leases(users, s.cfg) })
 	return errors.Join(err, s.publishTransitions(ctx, changed))
 }
 
