@@ -83,7 +83,7 @@ func New(log *eventlog.Log, pool *pgxpool.Pool, tokens *auth.Tokens, store *ephe
 		BytesPerSecond: protocol.BytesPerSecond, ByteBurst: protocol.ByteBurst,
 		MaxPending: cfg.MaxPending, Heartbeat: cfg.Heartbeat, CloseGrace: cfg.CloseGrace,
 		TooFast: closing(protocol.CloseProtocol), TooSlow: closing(protocol.CloseSlow),
-		EphemeralGap: ephemeralGap, Ended: h.metrics.closed,
+		EphemeralGap: ephemeralGap, Ended: h.metrics.closed, Logger: logger,
 	})
 	return h
 }

@@ -57,21 +57,27 @@ func newSocket(h *Hub, claims auth.Claims, announced string) *socket {
 
 // Open starts the socket of an upgraded connection.
 func (s *socket) Open(c *transport.Conn) {
-	s.conn = c
-	defer s.survive()
 	h := s.hub
+	ctx, cancel := context.WithCancel(h.background)
+	s.conn, s.cancel = c, cancel
+	s.expireAt(s.claims.ExpiresAt)
 	h.registry.add(s)
 	h.presence.Local.Enter(&s.device)
+	// What follows may panic; the socket can be ended from here on.
+	opened := false
+	defer func() {
+		if !opened {
+			_ = c.Close() // never fails; a close message would wait for Uncork
+		}
+	}()
+	defer s.survive()
 	s.endIfEnded()
 	if h.draining.Load() {
 		s.restart()
 	}
-	ctx, cancel := context.WithCancel(h.background)
-	s.cancel = cancel
 	if ctx.Err() != nil {
 		_ = s.conn.Close() // the hub has ended meanwhile; never fails
 	}
-	s.expireAt(s.claims.ExpiresAt)
 	s.conn.Send(message(protocol.HelloFrame{
 		Type: "hello", SessionID: s.claims.SessionID, Epoch: h.log.Epoch(), HeartbeatMS: h.cfg.Heartbeat.Milliseconds(),
 		Limits: protocol.Limits{
@@ -81,6 +87,7 @@ func (s *socket) Open(c *transport.Conn) {
 		},
 	}))
 	s.conn.Uncork()
+	opened = true
 	h.sockets.Add(1)
 	go func() {
 		defer h.sockets.Done()

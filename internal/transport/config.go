@@ -1,6 +1,9 @@
 package transport
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Config describes the sockets of a Server. All fields are required.
 type Config struct {
@@ -25,6 +28,8 @@ type Config struct {
 	TooSlow    Close
 	// EphemeralGap makes the message that reports missed ephemeral messages.
 	EphemeralGap func() []byte
+	// Logger logs a panic of a socket's goroutine.
+	Logger *slog.Logger
 	// Ended is called once per socket with the code that it was closed with, or
 	// with ClosedByClient or ConnectionLost. It must not block.
 	Ended func(code int)

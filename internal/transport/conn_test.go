@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ func server(cfg Config) *Server {
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 25*time.Second)
 	cfg.TooSlow, cfg.Ended = tooSlow, func(int) {}
 	cfg.EphemeralGap = func() []byte { return nil }
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	return NewServer(cfg)
 }
 

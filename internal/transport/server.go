@@ -2,8 +2,11 @@ package transport
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -77,18 +80,39 @@ func connOf(m *melody.Session) *Conn { return m.WebsocketConnection().NetConn().
 func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) error {
 	upgraded := make(chan error, 1)
 	s.sockets.Add(1)
-	go s.serve(&hijacker{w, s, h, upgraded}, r, upgraded)
+	hijacked := new(*Conn)
+	go s.serve(&hijacker{w, s, h, upgraded, hijacked}, r, upgraded, hijacked)
 	return <-upgraded
 }
 
 // serve upgrades and reads until the socket ends. What it needs for the upgrade
 // is passed in, so that it is free afterwards.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, upgraded chan<- error) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, upgraded chan<- error, hijacked **Conn) {
 	defer s.sockets.Done()
+	defer s.survive(upgraded, hijacked)
 	if err := s.melody.HandleRequest(w, r); err != nil {
 		upgraded <- err
 	}
 }
+
+// survive turns a panic into the end of one socket. Outside the goroutines of the
+// HTTP server, a panic would end the process.
+func (s *Server) survive(upgraded chan<- error, hijacked **Conn) {
+	panicked := recover()
+	if panicked == nil {
+		return
+	}
+	s.cfg.Logger.Error("socket panicked", "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	if *hijacked != nil {
+		_ = (*hijacked).Close() // never fails
+	}
+	select {
+	case upgraded <- errPanic:
+	default: // Upgrade has returned
+	}
+}
+
+var errPanic = errors.New("the upgrade panicked")
 
 // Wait returns when all sockets have ended. No upgrade may begin meanwhile.
 func (s *Server) Wait() {
@@ -103,6 +127,7 @@ type hijacker struct {
 	server   *Server
 	handler  Handler
 	upgraded chan<- error
+	hijacked **Conn
 }
 
 func (w *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -112,5 +137,6 @@ func (w *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	conn := w.server.NewConn(c, w.handler)
 	conn.upgraded = w.upgraded
+	*w.hijacked = conn
 	return conn, rw, nil
 }

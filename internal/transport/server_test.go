@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,6 +27,11 @@ func (e *echo) Open(c *Conn) {
 func (e *echo) ReceiveText(payload []byte) { e.conn.Send(AppendText(nil, payload)) }
 func (e *echo) ReceiveBinary()             { e.conn.CloseWith(expired) }
 func (e *echo) Ended()                     { close(e.ended) }
+
+// panicking is a response that cannot be hijacked without a panic.
+type panicking struct{ http.ResponseWriter }
+
+func (panicking) Hijack() (net.Conn, *bufio.ReadWriter, error) { panic("hijack") }
 
 // dial opens a socket to an echo.
 func dial(t *testing.T, cfg Config) (*echo, *websocket.Conn) {
@@ -58,6 +65,16 @@ func TestServer(t *testing.T) {
 		_, _, err = client.ReadMessage()
 		require.True(t, websocket.IsCloseError(err, expired.Code), "%v", err)
 		<-e.ended
+	})
+
+	t.Run("survives a panic during the upgrade", func(t *testing.T) {
+		s := server(Config{Subprotocol: "echo"})
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		request.Header = http.Header{
+			"Connection": {"upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="},
+		}
+		require.ErrorIs(t, s.Upgrade(panicking{httptest.NewRecorder()}, request, &echo{}), errPanic)
+		s.Wait()
 	})
 
 	t.Run("answers a request that cannot be upgraded", func(t *testing.T) {
