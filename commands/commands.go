@@ -169,7 +169,8 @@ func command(stream, actor domain.ID, key string, request [][]byte) eventlog.Com
 	return eventlog.Command{Stream: stream, Actor: actor, Key: key, Fingerprint: eventlog.Fingerprint(request...)}
 }
 
-// decide decides a command on a conversation.
+// decide decides a command on a conversation. The decision runs in the log's lane,
+// perhaps several times, so it must be pure.
 func (c *core) decide(ctx context.Context, cmd eventlog.Command,
 	decision func(conversation *domain.Conversation, version int64) ([]domain.Event, error)) (eventlog.Result, error) {
 	return eventlog.Execute(ctx, c.Log, eventlog.Conversations, cmd, decision)

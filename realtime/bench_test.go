@@ -35,7 +35,7 @@ func BenchmarkFanOut(b *testing.B) {
 			benchmarkFanOut(b, h, shape.run, func(events []*eventlog.Event) {
 				for _, e := range events {
 					message = transport.AppendText(message[:0], e.Frame)
-					for _, m := range h.partition.rooms[e.Stream].members {
+					for _, m := range h.partition.rooms[e.Stream].sockets {
 						if _, err := m.socket.conn.Conn.Write(message); err != nil {
 							b.Fatal(err)
 						}

@@ -16,6 +16,9 @@
 // dropped on an open socket. When writing takes much of the node's time, partitions
 // pause between runs for up to 20 ms, so that more frames share a write (pacer).
 //
+// The files follow an event: hub (follow), partition (dispatch, route), batch
+// (flush), and in package transport live_buffer (SendLive), conn and queue.
+//
 // # Starting a socket
 //
 // startup brings one socket from the client's positions to live delivery. It reads

@@ -138,7 +138,7 @@ func (r *ephemeralRouter) deliverStealth(ctx context.Context, m ephemeral.Messag
 // several of its conversations is returned as many times.
 func (r *ephemeralRouter) recipients(m ephemeral.Message) (sockets []*socket) {
 	for _, conversation := range m.Conversations {
-		sockets = r.partitionOf(conversation).appendMembers(sockets, conversation)
+		sockets = r.partitionOf(conversation).appendSockets(sockets, conversation)
 	}
 	if m.From.IsZero() {
 		return sockets

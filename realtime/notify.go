@@ -1,7 +1,7 @@
 package realtime
 
-// signal wakes who waits on a channel; who has been woken and has not looked yet
-// is not woken again, if the channel has no room for that.
+// notify wakes the goroutine that waits on a channel. If the channel is full, a
+// wake-up is pending already and nothing is added.
 func notify(woken chan struct{}) {
 	select {
 	case woken <- struct{}{}:

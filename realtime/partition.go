@@ -32,11 +32,11 @@ type partition struct {
 // room has the sockets of a conversation's members.
 type room struct {
 	conversation domain.ID
-	members      []member
+	sockets      []roomSocket
 }
 
-// member is a socket in a room, and the index of the room's slot in its attachment.
-type member struct {
+// roomSocket is a socket in a room, and the index of the room's slot in its attachment.
+type roomSocket struct {
 	socket *socket
 	slot   int32
 	reader bool // may not write
@@ -54,7 +54,7 @@ type attachment struct {
 	place int32
 }
 
-// roomSlot is a room that a socket is in, and its index in the room's members.
+// roomSlot is a room that a socket is in, and its index in the room's sockets.
 type roomSlot struct {
 	room  *room
 	index int32
@@ -97,8 +97,8 @@ func (p *partition) route(e *eventlog.Event) {
 	}
 	if r := p.rooms[e.Stream]; r != nil {
 		from, to := p.batch.encode(e.Frame)
-		for i := range r.members {
-			p.batch.add(&r.members[i].socket.attachments[p.id], r.members[i].socket.conn, from, to)
+		for i := range r.sockets {
+			p.batch.add(&r.sockets[i].socket.attachments[p.id], r.sockets[i].socket.conn, from, to)
 		}
 	} else if ofUser(e) {
 		p.routeToUser(e)
@@ -108,7 +108,7 @@ func (p *partition) route(e *eventlog.Event) {
 	}
 }
 
-// routeUser adds an event of a user's own stream to the batch for the sockets of that
+// routeToUser adds an event of a user's own stream to the batch for the sockets of that
 // user. Such events are few, so they have no rooms.
 func (p *partition) routeToUser(e *eventlog.Event) {
 	p.block(e)
@@ -147,7 +147,7 @@ func (p *partition) join(s *socket, conversation domain.ID, reader bool) {
 		return
 	}
 	if i := d.find(conversation); i >= 0 {
-		d.slots[i].room.members[d.slots[i].index].reader = reader
+		d.slots[i].room.sockets[d.slots[i].index].reader = reader
 		return
 	}
 	r := p.rooms[conversation]
@@ -155,8 +155,8 @@ func (p *partition) join(s *socket, conversation domain.ID, reader bool) {
 		r = &room{conversation: conversation}
 		p.rooms[conversation] = r
 	}
-	d.slots = append(d.slots, roomSlot{room: r, index: int32(len(r.members))})
-	r.members = append(r.members, member{socket: s, slot: int32(len(d.slots) - 1), reader: reader})
+	d.slots = append(d.slots, roomSlot{room: r, index: int32(len(r.sockets))})
+	r.sockets = append(r.sockets, roomSocket{socket: s, slot: int32(len(d.slots) - 1), reader: reader})
 }
 
 // leave removes a socket from a room; p.mu is held.
@@ -182,12 +182,12 @@ func (d *attachment) find(conversation domain.ID) int {
 func (p *partition) removeSlot(d *attachment, i int) {
 	s := d.slots[i]
 	r := s.room
-	last := len(r.members) - 1
-	moved := r.members[last]
-	r.members[s.index] = moved
+	last := len(r.sockets) - 1
+	moved := r.sockets[last]
+	r.sockets[s.index] = moved
 	moved.socket.attachments[p.id].slots[moved.slot].index = s.index
-	r.members[last] = member{}
-	r.members = r.members[:last]
+	r.sockets[last] = roomSocket{}
+	r.sockets = r.sockets[:last]
 	if last == 0 {
 		delete(p.rooms, r.conversation)
 	}
@@ -195,7 +195,7 @@ func (p *partition) removeSlot(d *attachment, i int) {
 	end := len(d.slots) - 1
 	if i != end {
 		d.slots[i] = d.slots[end]
-		d.slots[i].room.members[d.slots[i].index].slot = int32(i)
+		d.slots[i].room.sockets[d.slots[i].index].slot = int32(i)
 	}
 	d.slots[end] = roomSlot{}
 	d.slots = d.slots[:end]
@@ -252,16 +252,16 @@ func (p *partition) standing(s *socket, conversation domain.ID) (inside, writes 
 	if i < 0 {
 		return false, false
 	}
-	return true, !d.slots[i].room.members[d.slots[i].index].reader
+	return true, !d.slots[i].room.sockets[d.slots[i].index].reader
 }
 
-// appendMembers appends the sockets in a conversation's room.
-func (p *partition) appendMembers(sockets []*socket, conversation domain.ID) []*socket {
+// appendSockets appends the sockets in a conversation's room.
+func (p *partition) appendSockets(sockets []*socket, conversation domain.ID) []*socket {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r := p.rooms[conversation]; r != nil {
-		for i := range r.members {
-			sockets = append(sockets, r.members[i].socket)
+		for i := range r.sockets {
+			sockets = append(sockets, r.sockets[i].socket)
 		}
 	}
 	return sockets

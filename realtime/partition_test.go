@@ -47,8 +47,8 @@ func TestRooms(t *testing.T) {
 func checkRooms(t require.TestingT, p *partition, model map[*socket]map[domain.ID]bool) {
 	members := 0
 	for id, room := range p.rooms {
-		require.NotEmpty(t, room.members)
-		for i, m := range room.members {
+		require.NotEmpty(t, room.sockets)
+		for i, m := range room.sockets {
 			require.Contains(t, model[m.socket], id)
 			inside, writes := p.standing(m.socket, id)
 			require.True(t, inside)

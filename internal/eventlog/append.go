@@ -16,11 +16,14 @@ SELECT bases, times, versions, conflicts, repeats
 
 // appendAnswer is what log.append returns.
 type appendAnswer struct {
-	Bases     []int64     // per partition: the position before the append
-	Times     []time.Time // per partition: recorded_at
-	Versions  []int64     // per stream: the version before the append
-	Conflicts []domain.ID // refused: the guards of these streams moved on
-	Repeats   bool        // refused: some command happened before
+	Bases    []int64     // per partition: the position before the append
+	Times    []time.Time // per partition: recorded_at
+	Versions []int64     // per stream: the version before the append
+	// Conflicts are the streams whose guards have moved on, when the append was
+	// refused. No code reads them: stateCache.withdraw expires the states of all
+	// streams of the plan.
+	Conflicts []domain.ID
+	Repeats   bool // refused: some command happened before
 }
 
 func (a *appendAnswer) refused() bool { return a.Bases == nil }

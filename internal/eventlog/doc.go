@@ -5,9 +5,9 @@
 //
 //	Execute -> lane -> log.append (commit)
 //	                     |
-//	                     +-> this node's memory -> Tail -> sockets
-//	                     +-> publisher -> NATS +-> other nodes' memory -> Tail -> sockets
-//	                                           +-> JetStream (the mirror)
+//	                     +-> this node's memory +-> Tail -> sockets
+//	                                            +-> publisher -> NATS +-> other nodes' memory -> Tail -> sockets
+//	                                                                  +-> JetStream (the mirror)
 //
 // JetStream is the deep buffer behind the nodes' memory: readers that are far
 // behind read it. Postgres answers what neither has. Projections read Postgres
@@ -15,8 +15,8 @@
 //
 // This page is the protocol between Postgres, NATS and all the nodes: what is
 // ordered by what, what state there is, and what happens when any part fails.
-// The files follow an event: command, execute, lane, state, plan and append,
-// recent and memory, publisher and mirror, tail.
+// The files follow an event: command, execute, writer, lane, state, plan, append
+// and event, memory and recent, publisher, mirror and nats_message, tail.
 //
 // # Words
 //

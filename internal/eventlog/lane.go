@@ -178,7 +178,7 @@ func (ln *lane) append(ctx context.Context, p *plan) (accepted bool, err error) 
 			ln.states.keep(s.first)
 		}
 		ln.metrics.observeAppend(time.Since(began), len(p.requests), p.size)
-		ln.memory.addAppended(p.byPartition)
+		ln.memory.addAppended(p.byPartition) // wakes the Tails and the publishers
 		for _, r := range p.requests {
 			last := r.recorded[len(r.recorded)-1]
 			r.answer(Result{Events: r.recorded, At: At{last.Partition, last.Position}, Version: last.Version}, nil)

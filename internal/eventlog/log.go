@@ -54,18 +54,19 @@ func (c Config) withDefaults() Config {
 }
 
 // Log is the event log of one process: it wires the parts that write, hold,
-// mirror and read events. Its methods may be called from any goroutine;
-// Execute, Inspect, Tail and Wait make progress while Run runs.
+// mirror and read events, and has their exported methods. Its methods may be
+// called from any goroutine; Execute, Inspect, Tail and Wait make progress while
+// Run runs.
 type Log struct {
-	meta
-	*Reader
-	*Lookups
-	*Redactor
-	*memory
-	*metrics
-	writer *writer
-	mirror *mirror
-	logger *slog.Logger
+	meta      // Partitions, Epoch, PartitionOf
+	*Reader   // events by stream, id and user
+	*Lookups  // what decisions need of the past: messages, reactions, markers, blocks
+	*Redactor // erasure
+	*memory   // Tips, Wait, Recent
+	*metrics  // the Prometheus collector
+	writer    *writer
+	mirror    *mirror
+	logger    *slog.Logger
 }
 
 // Open opens the log in a migrated database, creating it on first use. nc must

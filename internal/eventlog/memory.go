@@ -27,7 +27,7 @@ type memory struct {
 	checkedAt  atomic.Pointer[time.Time] // when the last successful check of Postgres began
 
 	mu       sync.Mutex
-	advanced chan struct{} // closed when any tip moves; nil while nobody waits
+	advanced chan struct{} // closed when any tip moves, for Wait; nil while nobody waits
 }
 
 // newMemory makes a memory that has seen everything up to the heads, and holds

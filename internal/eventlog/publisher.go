@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// publisher keeps one partition of the mirror equal to the log. Every node runs
-// one per partition; there is no leader. A publisher publishes what its own node
+// publisher publishes one partition on NATS. One publish does two things: the other
+// nodes receive the event live, and JetStream stores it, so that the mirror equals
+// the log. Every node runs one publisher per partition; there is no leader. A publisher publishes what its own node
 // appended, counts what it saw other nodes publish as done, and repairs from
 // Postgres whatever the mirror turns out to lack. The mirror refuses disorder
 // and duplicates, so publishers that do the same work do no harm.
@@ -112,7 +113,9 @@ func (p *publisher) step(ctx context.Context, draining <-chan struct{}) (done bo
 		return false, p.publish(ctx, events[:mine])
 	}
 	if events[0].origin == published {
-		p.last = events[0].Position // proven by the next answer
+		// Another node published it, so this one does not. The next answer shows
+		// whether it was stored.
+		p.last = events[0].Position
 		return false, nil
 	}
 	return false, p.repair(ctx, events[0].Position)

@@ -18,7 +18,7 @@ type recent struct {
 	oldest   int64    // lowest position in the ring; beyond tip when it is empty
 	head     int64    // highest position known to exist
 	ahead    map[int64]*Event
-	advanced chan struct{} // closed when tip moves; nil while nobody waits
+	advanced chan struct{} // closed when tip moves, for Tail.Next and publisher.idle; nil while nobody waits
 }
 
 func newRecent(partition, size int, tip int64) *recent {
